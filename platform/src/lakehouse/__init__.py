@@ -1,0 +1,1 @@
+"""A Dagster-orchestrated lakehouse: streams and dbt models on one storage of Delta tables."""

@@ -1,0 +1,123 @@
+"""The contract of one streaming table: the single source of truth that everything else derives from."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from lakehouse.contracts.columns import COORDINATES, IDENTIFIER, REJECTED, RESERVED, Column, StoredColumn
+from lakehouse.contracts.duration import Duration
+from lakehouse.contracts.engine import Engine, choose_engine
+
+_TABLE = r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$"
+
+
+class OnInvalid(StrEnum):
+    """What becomes of a row that the contract's columns cannot hold."""
+
+    QUARANTINE = "quarantine"
+    DROP = "drop"
+    FAIL = "fail"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class KafkaSource(_Part):
+    """The topic a table is fed from."""
+
+    topic: Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$", description="Kafka topic")]
+    format: Literal["json"] = Field(default="json", description="One JSON object a message")
+    starting_offsets: Literal["earliest", "latest"] = Field(
+        default="earliest", description="Where a table without a checkpoint starts"
+    )
+    max_offsets_per_trigger: int = Field(default=100_000, ge=1, description="Most events in one micro-batch")
+    fail_on_data_loss: bool = Field(
+        default=True,
+        description="Stop when events expired before they were read; false: go on, and record the gap in quarantine",
+    )
+
+
+class EventTime(_Part):
+    """The column that says when an event happened."""
+
+    column: Annotated[str, Field(pattern=IDENTIFIER, description="A required timestamp column")]
+
+
+class Contract(_Part):
+    """One streaming table. Tables are named `schema.table`."""
+
+    table: Annotated[str, Field(pattern=_TABLE, description="schema.table, in lower case")]
+    description: Annotated[str, Field(min_length=1, description="What one row is")]
+    owner: Annotated[str, Field(min_length=1, description="Team or address that answers for the table")]
+    freshness: Duration = Field(description="How soon after an event was produced a reader must see it")
+    consumers: tuple[str, ...] = Field(default=(), description="Who reads the table")
+    engine: Literal["auto", "spark", "flink"] = Field(default="auto", description="auto: chosen from the freshness")
+    source: KafkaSource = Field(description="Where the events come from")
+    columns: Annotated[tuple[Column, ...], Field(min_length=1, description="Fields of an event")]
+    event_time: EventTime = Field(description="When an event happened")
+    keys: tuple[str, ...] = Field(default=(), description="Columns that identify the entity an event is about")
+    partition_by: tuple[str, ...] = Field(default=(), description="Columns the table is partitioned by")
+    on_invalid: OnInvalid = Field(default=OnInvalid.QUARANTINE, description="What becomes of invalid rows")
+    retention: Duration = Field(description="How long the table's history can be read back")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Contract":
+        names = [column.name for column in self.columns]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"column {name!r} is declared twice")
+            if name in RESERVED:
+                raise ValueError(f"column {name!r} is added by the platform: choose another name")
+        references = {
+            "keys": self.keys,
+            "partition_by": self.partition_by,
+            "event_time.column": (self.event_time.column,),
+            "default_from": tuple(c.default_from for c in self.columns if c.default_from),
+        }
+        for field, wanted in references.items():
+            for name in wanted:
+                if name not in names:
+                    raise ValueError(f"{field} names {name!r}, which is no column. Columns: {', '.join(names)}")
+        event_time = self.column(self.event_time.column)
+        if event_time.type != "timestamp" or not event_time.required:
+            raise ValueError(f"event_time.column {event_time.name!r} has to be a required column of type timestamp")
+        for column in self.columns:
+            if column.default_from and self.column(column.default_from).type != column.type:
+                raise ValueError(f"column {column.name!r} and its default_from differ in type")
+        return self
+
+    def column(self, name: str) -> Column:
+        """The declared column ``name``; KeyError when there is none."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+    @property
+    def resolved_engine(self) -> Engine:
+        """The engine that writes this table."""
+        return choose_engine(self.freshness) if self.engine == "auto" else Engine(self.engine)
+
+    @property
+    def rejected_table(self) -> str:
+        """The quarantine table, `<table>_rejected`."""
+        return f"{self.table}_rejected"
+
+    @property
+    def consumer_group(self) -> str:
+        """The Kafka consumer group the writer reports its progress under."""
+        return f"lakehouse.{self.table}"
+
+    def stored_columns(self) -> tuple[StoredColumn, ...]:
+        """Columns of the Delta table, in order: the declared ones, then the Kafka coordinates."""
+        declared = tuple(
+            StoredColumn(name=c.name, type=c.type, nullable=not c.required, description=c.description, pii=c.pii)
+            for c in self.columns
+        )
+        return declared + COORDINATES
+
+    def rejected_columns(self) -> tuple[StoredColumn, ...]:
+        """Columns of the quarantine table, in order."""
+        return COORDINATES + REJECTED

@@ -1,0 +1,97 @@
+"""Where tables live: `schema.table` names on local disk or object storage, through the same code."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pyarrow.fs
+from deltalake import DeltaTable
+
+from lakehouse.errors import LakehouseError
+from lakehouse.settings import Settings
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*")
+#: What delta-rs understands of the usual AWS environment.
+_AWS_VARIABLES = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_REGION",
+    "AWS_ENDPOINT_URL",
+    "AWS_ALLOW_HTTP",
+)
+
+
+class TableNotFoundError(LakehouseError):
+    """No Delta table stands under the name."""
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """The Delta tables below one root.
+
+    ``root`` is a local path or ``s3://bucket/prefix``; ``storage_options`` are delta-rs's, empty for local paths.
+    """
+
+    root: str
+    storage_options: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> "Catalog":
+        """The catalog below ``settings.root``, with the credentials of the environment for object storage."""
+        if "://" not in settings.root:
+            return cls(settings.root)
+        options = {name: os.environ[name] for name in _AWS_VARIABLES if name in os.environ}
+        # Commits are safe beside other writers only as conditional puts; maintenance and a stream do meet.
+        return cls(settings.root, {**options, "aws_conditional_put": "etag"})
+
+    def uri(self, name: str) -> str:
+        """The location of the table `schema.table`. Raises LakehouseError for any other shape of name."""
+        if not _NAME.fullmatch(name):
+            raise LakehouseError(f"{name!r} is no table name: expected schema.table in lower case, as in raw.orders")
+        return f"{self.root}/{name.replace('.', '/')}"
+
+    def spark_uri(self, name: str) -> str:
+        """As ``uri``, with the scheme that Hadoop's file systems know."""
+        return self.uri(name).replace("s3://", "s3a://", 1)
+
+    def exists(self, name: str) -> bool:
+        """Whether a Delta table stands under ``name``."""
+        return DeltaTable.is_deltatable(self.uri(name), storage_options=dict(self.storage_options))
+
+    def open(self, name: str, version: int | None = None) -> DeltaTable:
+        """The table, at ``version`` or its newest. Raises TableNotFoundError naming the tables there are."""
+        if not self.exists(name):
+            known = ", ".join(self.names()) or "none yet"
+            raise TableNotFoundError(f"no table {name!r} below {self.root}. Tables: {known}")
+        return DeltaTable(self.uri(name), version=version, storage_options=dict(self.storage_options))
+
+    def names(self) -> list[str]:
+        """Every `schema.table` below the root, sorted."""
+        filesystem, base = self._filesystem()
+        directories = [
+            (schema.base_name, table.base_name)
+            for schema in _subdirectories(filesystem, base)
+            for table in _subdirectories(filesystem, schema.path)
+        ]
+        names = (f"{schema}.{table}" for schema, table in directories)
+        return sorted(name for name in names if _NAME.fullmatch(name) and self.exists(name))
+
+    def _filesystem(self) -> tuple[pyarrow.fs.FileSystem, str]:
+        if not self.root.startswith("s3://"):
+            return pyarrow.fs.LocalFileSystem(), self.root
+        options = self.storage_options
+        filesystem = pyarrow.fs.S3FileSystem(
+            access_key=options.get("AWS_ACCESS_KEY_ID"),
+            secret_key=options.get("AWS_SECRET_ACCESS_KEY"),
+            session_token=options.get("AWS_SESSION_TOKEN"),
+            region=options.get("AWS_REGION"),
+            endpoint_override=options.get("AWS_ENDPOINT_URL"),
+        )
+        return filesystem, self.root.removeprefix("s3://")
+
+
+def _subdirectories(filesystem: pyarrow.fs.FileSystem, path: str) -> list[pyarrow.fs.FileInfo]:
+    found = filesystem.get_file_info(pyarrow.fs.FileSelector(path, allow_not_found=True))
+    return [info for info in found if info.type == pyarrow.fs.FileType.Directory]

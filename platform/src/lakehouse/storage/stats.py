@@ -1,0 +1,60 @@
+"""What a table holds, read from its log alone: no data file is opened."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import DeltaTable
+
+from lakehouse.storage.catalog import Catalog
+
+
+@dataclass(frozen=True)
+class TableStats:
+    """One version of a table. ``maxima`` holds the largest value of the columns asked for, None when unknown."""
+
+    version: int
+    committed_at: datetime
+    rows: int
+    bytes: int
+    files: int
+    maxima: dict[str, object]
+
+
+def latest_version(catalog: Catalog, name: str) -> int:
+    """The newest version of the table. Raises TableNotFoundError."""
+    return catalog.open(name).version()
+
+
+def table_stats(catalog: Catalog, name: str, maxima_of: Sequence[str] = (), version: int | None = None) -> TableStats:
+    """Rows, bytes and files of the table, and the maxima of ``maxima_of`` from the statistics of its files.
+
+    Costs time in proportion to the number of files, not of rows. Raises TableNotFoundError.
+    """
+    table = catalog.open(name, version)
+    actions = pa.table(table.get_add_actions(flatten=True))
+    return TableStats(
+        version=table.version(),
+        committed_at=commit_time(table),
+        rows=_total(actions, "num_records"),
+        bytes=_total(actions, "size_bytes"),
+        files=actions.num_rows,
+        maxima={column: _maximum(actions, column) for column in maxima_of},
+    )
+
+
+def commit_time(table: DeltaTable) -> datetime:
+    """When the loaded version of ``table`` was committed."""
+    newest = table.history(limit=1)[0]
+    return datetime.fromtimestamp(newest["timestamp"] / 1000, tz=UTC)
+
+
+def _total(actions: pa.Table, column: str) -> int:
+    return int(pc.sum(actions[column]).as_py() or 0)
+
+
+def _maximum(actions: pa.Table, column: str) -> object:
+    name = next((n for n in (f"max.{column}", f"partition.{column}") if n in actions.column_names), None)
+    return pc.max(actions[name]).as_py() if name else None
