@@ -1,11 +1,18 @@
 """The columns of a streaming table: those the contract declares and those the platform adds."""
 
+import math
+import re
+from collections.abc import Callable
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 IDENTIFIER = r"^[a-z][a-z0-9_]*$"
+#: Dates and timestamps in ISO 8601, as regular expressions that Java and Python read alike; the whole text matches.
+ISO_DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+ISO_TIMESTAMP = ISO_DATE + "[T ][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?"
 
 
 class ColumnType(StrEnum):
@@ -21,6 +28,10 @@ class ColumnType(StrEnum):
 
 
 NUMERIC = frozenset({ColumnType.INT, ColumnType.BIGINT, ColumnType.DOUBLE})
+#: Smallest and largest integers that a type holds.
+INTEGERS = {ColumnType.INT: (-(2**31), 2**31 - 1), ColumnType.BIGINT: (-(2**63), 2**63 - 1)}
+#: Integers stay integers: a float would move a bound beyond 2^53.
+Bound = int | Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Column(BaseModel):
@@ -33,8 +44,8 @@ class Column(BaseModel):
     required: bool = Field(default=False, description="A row without a value is invalid")
     description: str = Field(default="", description="What the value means and its unit")
     pii: bool = Field(default=False, description="Personal data: shown as a tag in the catalogue")
-    minimum: float | None = Field(default=None, description="Smallest valid value, of a number")
-    maximum: float | None = Field(default=None, description="Largest valid value, of a number")
+    minimum: Bound | None = Field(default=None, description="Smallest valid value, of a number")
+    maximum: Bound | None = Field(default=None, description="Largest valid value, of a number")
     default: str | int | float | bool | None = Field(
         default=None, description="Value where the field is absent or null"
     )
@@ -49,20 +60,52 @@ class Column(BaseModel):
             raise ValueError("default and default_from exclude each other: keep one")
         if self.required and (self.default is not None or self.default_from is not None):
             raise ValueError("a required column has no default: drop required, or drop the default")
-        if self.default is not None and not isinstance(self.default, _PYTHON_TYPES[self.type]):
-            raise ValueError(f"default {self.default!r} is not a {self.type.value}")
+        for field, bound in (("minimum", self.minimum), ("maximum", self.maximum)):
+            if bound is not None and not _fits(bound, self.type):
+                raise ValueError(f"{field} {bound!r} is no value of type {self.type.value}")
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise ValueError(f"minimum {self.minimum!r} is above maximum {self.maximum!r}: no value would be valid")
+        if self.default is not None:
+            self._check_default(self.default)
         return self
 
+    def _check_default(self, default: str | int | float | bool) -> None:
+        if not _fits(default, self.type):
+            raise ValueError(f"default {default!r} is no value of type {self.type.value}")
+        if isinstance(default, str):
+            return
+        if self.minimum is not None and default < self.minimum:
+            raise ValueError(f"default {default!r} is below minimum {self.minimum!r}")
+        if self.maximum is not None and default > self.maximum:
+            raise ValueError(f"default {default!r} is above maximum {self.maximum!r}")
 
-_PYTHON_TYPES: dict[ColumnType, type | tuple[type, ...]] = {
-    ColumnType.STRING: str,
-    ColumnType.BOOLEAN: bool,
-    ColumnType.INT: int,
-    ColumnType.BIGINT: int,
-    ColumnType.DOUBLE: (int, float),
-    ColumnType.DATE: str,
-    ColumnType.TIMESTAMP: str,
-}
+
+def _fits(value: str | int | float | bool, column_type: ColumnType) -> bool:
+    """Whether ``value``, as YAML gives it, is one of the type."""
+    match column_type:
+        case ColumnType.STRING:
+            return isinstance(value, str)
+        case ColumnType.BOOLEAN:
+            return isinstance(value, bool)
+        case ColumnType.DOUBLE:
+            return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        case ColumnType.DATE:
+            return isinstance(value, str) and _is_iso(value, ISO_DATE, date.fromisoformat)
+        case ColumnType.TIMESTAMP:
+            return isinstance(value, str) and _is_iso(value, ISO_TIMESTAMP, datetime.fromisoformat)
+    smallest, largest = INTEGERS[column_type]
+    return isinstance(value, int) and not isinstance(value, bool) and smallest <= value <= largest
+
+
+def _is_iso(text: str, shape: str, parse: Callable[[str], object]) -> bool:
+    if not re.fullmatch(shape, text):
+        return False
+    try:
+        parse(text)
+    except ValueError:
+        return False
+    return True
+
 
 StoredType = ColumnType | Literal["binary"]
 

@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from decimal import Decimal
 from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
@@ -21,12 +22,12 @@ _NAMES = {
     "d": "d", "day": "d", "days": "d",
 }  # fmt: skip
 _LONG = {"ms": "millisecond", "s": "second", "min": "minute", "h": "hour", "d": "day"}
-_PATTERN = re.compile(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]+)")
+_PATTERN = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([a-zA-Z]+)")
 _EXPECTED = "a number and a unit (ms, s, min, h, d), as in '30 seconds', '5 min' or '7 days'"
 
 
 def parse_duration(text: object) -> timedelta:
-    """The timedelta that ``text`` names.
+    """The timedelta that ``text`` names, in whole milliseconds; a timedelta stands for itself.
 
     Raises ValueError for anything else than a positive number with a known unit. A bare number is refused:
     nobody remembers whether it meant seconds or milliseconds.
@@ -39,10 +40,13 @@ def parse_duration(text: object) -> timedelta:
     amount, unit = match.groups()
     if unit.lower() not in _NAMES:
         raise ValueError(f"{text!r} has the unknown unit {unit!r}: expected {_EXPECTED}")
-    duration = float(amount) * _UNITS[_NAMES[unit.lower()]]
-    if duration <= timedelta(0):
-        raise ValueError(f"{text!r} is not longer than nothing: expected {_EXPECTED}")
-    return duration
+    milliseconds = round(Decimal(amount) * (_UNITS[_NAMES[unit.lower()]] // _UNITS["ms"]))
+    if milliseconds < 1:
+        raise ValueError(f"{text!r} is shorter than a millisecond: expected {_EXPECTED}")
+    try:
+        return timedelta(milliseconds=milliseconds)
+    except OverflowError:
+        raise ValueError(f"{text!r} is longer than {timedelta.max.days} days: expected {_EXPECTED}") from None
 
 
 def format_duration(duration: timedelta) -> str:

@@ -1,6 +1,7 @@
 """Reads contracts from YAML, with errors that say where and what to write instead."""
 
 import difflib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,10 +10,22 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from lakehouse.contracts.columns import Column
-from lakehouse.contracts.model import Contract, EventTime, KafkaSource
+from lakehouse.contracts.model import Contract, EventTime, KafkaSource, MisplacedError, OnInvalid
 from lakehouse.errors import LakehouseError
 
 _MODELS: dict[str, type[BaseModel]] = {"source": KafkaSource, "columns": Column, "event_time": EventTime}
+
+
+_KEY_TAGS = frozenset({"tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"})
+
+
+class _Loader(yaml.SafeLoader):
+    """Leaves dates as text, as the contract's columns take them, and as their errors can name them."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012  (the name and the type are PyYAML's)
+        first: [(tag, shape) for tag, shape in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -40,16 +53,23 @@ class ContractError(LakehouseError):
 def load_contract(file: Path) -> Contract:
     """The contract in ``file``. Raises ContractError with all its problems."""
     try:
-        root = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        root = yaml.compose(file.read_text(encoding="utf-8"), Loader=_Loader)
     except (OSError, UnicodeDecodeError) as error:
         raise ContractError([Problem(file, 1, "", f"cannot be read: {error}")]) from error
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ContractError([Problem(file, line, "", f"is not YAML: {error.problem}")]) from error
+    except yaml.YAMLError as error:
+        raise ContractError([_syntax_problem(file, error)]) from error
     if not isinstance(root, yaml.MappingNode):
-        raise ContractError([Problem(file, 1, "", "is empty: expected a contract, starting with `table:`")])
-    _refuse_duplicate_keys(file, root)
-    values = yaml.safe_load(file.read_text(encoding="utf-8"))
+        found = "is empty" if root is None else "is no mapping"
+        raise ContractError([Problem(file, 1, "", f"{found}: expected a contract, starting with `table:`")])
+    problems = list(_structure_problems(file, root, ()))
+    if problems:
+        raise ContractError(problems)
+    try:
+        values = _Loader("").construct_document(root)
+    except yaml.YAMLError as error:
+        raise ContractError([_syntax_problem(file, error)]) from error
+    except ValueError as error:  # an explicit tag, such as `!!int twelve`
+        raise ContractError([Problem(file, 1, "", f"is not YAML: {error}")]) from error
     try:
         return Contract.model_validate(values)
     except ValidationError as error:
@@ -75,6 +95,11 @@ def load_contracts(directory: Path) -> list[Contract]:
             other = contracts[contract.table][1].name
             problems.append(Problem(file, 1, "table", f"{contract.table!r} is already declared in {other}"))
         contracts[contract.table] = (contract, file)
+    for contract, file in contracts.values():
+        if contract.on_invalid is OnInvalid.QUARANTINE and contract.rejected_table in contracts:
+            taken = contracts[contract.rejected_table][1]
+            text = f"{contract.rejected_table!r} is the quarantine table of {contract.table} ({file.name})"
+            problems.append(Problem(taken, 1, "table", f"{text}: choose another name"))
     if problems:
         raise ContractError(problems)
     return [contracts[table][0] for table in sorted(contracts)]
@@ -89,22 +114,40 @@ def find_contract(directory: Path, table: str) -> Contract:
     return contracts[table]
 
 
-def _refuse_duplicate_keys(file: Path, node: yaml.Node) -> None:
-    """YAML lets the last of two equal keys win, which hides a mistake."""
+def _syntax_problem(file: Path, error: yaml.YAMLError) -> Problem:
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return Problem(file, 1, "", f"is not YAML: {error}")
+    line = error.problem_mark.line + 1 if error.problem_mark else 1
+    text = ", ".join(part for part in (error.context, error.problem) if part)
+    return Problem(file, line, "", f"is not YAML: {text}")
+
+
+def _structure_problems(file: Path, node: yaml.Node, parents: tuple[yaml.Node, ...]) -> Iterator[Problem]:
+    """What YAML allows and a contract does not. Of two equal keys YAML lets the last win, which hides a mistake."""
+    if any(node is parent for parent in parents):
+        yield Problem(file, node.start_mark.line + 1, "", "holds itself: a contract is a tree")
+        return
     if isinstance(node, yaml.SequenceNode):
         for item in node.value:
-            _refuse_duplicate_keys(file, item)
+            yield from _structure_problems(file, item, (*parents, node))
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
+            line = key.start_mark.line + 1
+            if key.tag not in _KEY_TAGS:
+                text = key.value if isinstance(key, yaml.ScalarNode) else "a mapping or a list"
+                yield Problem(file, line, "", f"{text!r} stands as a key: expected text; put it in quotes")
+                continue
             if key.value in seen:
-                raise ContractError([Problem(file, key.start_mark.line + 1, key.value, "is given twice: keep one")])
+                yield Problem(file, line, key.value, "is given twice: keep one")
             seen.add(key.value)
-            _refuse_duplicate_keys(file, value)
+            yield from _structure_problems(file, value, (*parents, node))
 
 
 def _problem(file: Path, root: yaml.MappingNode, details: ErrorDetails) -> Problem:
-    location = details["loc"]
+    # A rule between two parts is checked on the whole, and says itself where it was broken.
+    inner = details.get("ctx", {}).get("error")
+    location = (*details["loc"], *inner.location) if isinstance(inner, MisplacedError) else details["loc"]
     field = ".".join(str(part) for part in location)
     return Problem(file, _line(root, location), field, _message(details))
 

@@ -20,6 +20,14 @@ class OnInvalid(StrEnum):
     FAIL = "fail"
 
 
+class MisplacedError(ValueError):
+    """Two parts of a contract disagree; ``location`` says where to mend it, as pydantic's own locations do."""
+
+    def __init__(self, location: tuple[str | int, ...], message: str) -> None:
+        super().__init__(message)
+        self.location = location
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -65,28 +73,46 @@ class Contract(_Part):
     @model_validator(mode="after")
     def _consistent(self) -> "Contract":
         names = [column.name for column in self.columns]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"column {name!r} is declared twice")
+        for position, name in enumerate(names):
+            if name in names[:position]:
+                raise MisplacedError(("columns", position, "name"), f"column {name!r} is declared twice")
             if name in RESERVED:
-                raise ValueError(f"column {name!r} is added by the platform: choose another name")
-        references = {
-            "keys": self.keys,
-            "partition_by": self.partition_by,
-            "event_time.column": (self.event_time.column,),
-            "default_from": tuple(c.default_from for c in self.columns if c.default_from),
-        }
-        for field, wanted in references.items():
-            for name in wanted:
-                if name not in names:
-                    raise ValueError(f"{field} names {name!r}, which is no column. Columns: {', '.join(names)}")
+                raise MisplacedError(
+                    ("columns", position, "name"), f"column {name!r} is added by the platform: choose another name"
+                )
+        references: list[tuple[tuple[str | int, ...], str]] = [
+            *((("keys", position), name) for position, name in enumerate(self.keys)),
+            *((("partition_by", position), name) for position, name in enumerate(self.partition_by)),
+            (("event_time", "column"), self.event_time.column),
+            *((("columns", i, "default_from"), c.default_from) for i, c in enumerate(self.columns) if c.default_from),
+        ]
+        for location, name in references:
+            if name not in names:
+                raise MisplacedError(location, f"{name!r} is no column. Columns: {', '.join(names)}")
+        for field, listed in (("keys", self.keys), ("partition_by", self.partition_by)):
+            for position, name in enumerate(listed):
+                if name in listed[:position]:
+                    raise MisplacedError((field, position), f"column {name!r} is listed twice")
         event_time = self.column(self.event_time.column)
         if event_time.type != "timestamp" or not event_time.required:
-            raise ValueError(f"event_time.column {event_time.name!r} has to be a required column of type timestamp")
-        for column in self.columns:
-            if column.default_from and self.column(column.default_from).type != column.type:
-                raise ValueError(f"column {column.name!r} and its default_from differ in type")
+            raise MisplacedError(
+                ("event_time", "column"), f"{event_time.name!r} has to be a required column of type timestamp"
+            )
+        for position, column in enumerate(self.columns):
+            self._check_default_from(position, column)
         return self
+
+    def _check_default_from(self, position: int, column: Column) -> None:
+        location = ("columns", position, "default_from")
+        passed, following = [column.name], column.default_from
+        while following is not None:
+            if following in passed:
+                chain = " → ".join([*passed, following])
+                raise MisplacedError(location, f"column {column.name!r} would be copied from itself: {chain}")
+            passed.append(following)
+            following = self.column(following).default_from
+        if column.default_from and self.column(column.default_from).type != column.type:
+            raise MisplacedError(location, f"column {column.name!r} and {column.default_from!r} differ in type")
 
     def column(self, name: str) -> Column:
         """The declared column ``name``; KeyError when there is none."""

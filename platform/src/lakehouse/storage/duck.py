@@ -1,0 +1,84 @@
+"""DuckDB over the Delta tables: every table of a catalog as a view `schema.table`, read only.
+
+DuckDB reads Delta well and must not write it: delta-rs commits, see DESIGN.md.
+"""
+
+import importlib.util
+from pathlib import Path
+
+import duckdb
+from duckdb import DuckDBPyConnection
+
+from lakehouse.errors import LakehouseError
+from lakehouse.storage.catalog import Catalog
+
+
+class ExtensionNotFoundError(LakehouseError):
+    """A DuckDB extension is not installed at the version of the engine."""
+
+
+def connect(catalog: Catalog) -> DuckDBPyConnection:
+    """An in-memory connection in which every table of ``catalog`` is a view over its newest version.
+
+    Timestamps are shown in UTC. Raises ExtensionNotFoundError where the Delta extension is missing.
+    """
+    connection = duckdb.connect(":memory:")
+    connection.execute("SET TimeZone = 'UTC'")
+    load_delta_extension(connection)
+    configure_storage(connection, catalog)
+    for name in catalog.names():
+        schema, table = name.split(".")
+        connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
+        connection.execute(f'CREATE VIEW "{schema}"."{table}" AS FROM {delta_scan_sql(catalog, name)}')
+    return connection
+
+
+def load_delta_extension(connection: DuckDBPyConnection) -> None:
+    """Loads the Delta extension from its wheel, without the web. Raises ExtensionNotFoundError."""
+    _load_extension(connection, "delta")
+
+
+def delta_scan_sql(catalog: Catalog, name: str, version: int | None = None) -> str:
+    """The table function that scans the table at ``version``, or at its newest."""
+    uri = _literal(catalog.uri(name))
+    return f"delta_scan({uri})" if version is None else f"delta_scan({uri}, version => {int(version)})"
+
+
+def configure_storage(connection: DuckDBPyConnection, catalog: Catalog) -> None:
+    """Gives DuckDB the credentials and the endpoint of ``catalog``; nothing to do for local tables."""
+    if not catalog.root.startswith("s3://"):
+        return
+    _load_extension(connection, "httpfs")
+    options = catalog.storage_options
+    endpoint = options.get("AWS_ENDPOINT_URL", "")
+    fields = {
+        "KEY_ID": options.get("AWS_ACCESS_KEY_ID"),
+        "SECRET": options.get("AWS_SECRET_ACCESS_KEY"),
+        "SESSION_TOKEN": options.get("AWS_SESSION_TOKEN"),
+        "REGION": options.get("AWS_REGION"),
+        # A store of one's own rarely resolves bucket.host names.
+        "ENDPOINT": endpoint.partition("://")[2] or None,
+        "URL_STYLE": "path" if endpoint else None,
+        "USE_SSL": "false" if endpoint.startswith("http://") else None,
+    }
+    given = "".join(f", {field} {_literal(value)}" for field, value in fields.items() if value is not None)
+    connection.execute(f"CREATE OR REPLACE SECRET lakehouse (TYPE s3, SCOPE {_literal(catalog.root)}{given})")
+
+
+def _load_extension(connection: DuckDBPyConnection, extension: str) -> None:
+    package = f"duckdb_extension_{extension}"
+    spec = importlib.util.find_spec(package)
+    directories = spec.submodule_search_locations if spec else None
+    file = Path("extensions", f"v{duckdb.__version__}", f"{extension}.duckdb_extension")
+    for directory in directories or ():
+        if (Path(directory) / file).is_file():
+            connection.execute(f"LOAD {_literal(str(Path(directory) / file))}")
+            return
+    raise ExtensionNotFoundError(
+        f"DuckDB {duckdb.__version__} needs its extension {extension!r} at the very same version, and the package "
+        f"{package} does not hold {file}.\nInstall it: pip install {package.replace('_', '-')}=={duckdb.__version__}"
+    )
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
