@@ -1,0 +1,45 @@
+"""What the broker says about a topic's offsets, asked with kafka-python: few calls, no second native client."""
+
+from types import TracebackType
+
+from kafka import KafkaConsumer, TopicPartition
+
+from lakehouse.errors import LakehouseError
+from lakehouse_spark.checkpoint import Offsets
+
+
+class TopicMissingError(LakehouseError):
+    """The topic does not exist on the broker."""
+
+
+class TopicOffsets:
+    """First offsets of one topic. Holds a connection, so it is closed after use."""
+
+    def __init__(self, bootstrap_servers: str, topic: str) -> None:
+        self._topic = topic
+        self._servers = bootstrap_servers
+        self._consumer = KafkaConsumer(
+            bootstrap_servers=bootstrap_servers.split(","), client_id=f"lakehouse-offsets-{topic}", group_id=None
+        )
+
+    def __enter__(self) -> "TopicOffsets":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._consumer.close()
+
+    def partitions(self) -> list[int]:
+        """The partitions of the topic. Raises TopicMissingError."""
+        found = self._consumer.partitions_for_topic(self._topic)
+        if not found:
+            raise TopicMissingError(
+                f"topic {self._topic!r} does not exist on {self._servers}: create it, or correct `source.topic`"
+            )
+        return sorted(found)
+
+    def beginning(self, partitions: list[int]) -> Offsets:
+        """The first offset that each of ``partitions`` still holds; retention moves it on."""
+        wanted = [TopicPartition(self._topic, partition) for partition in partitions]
+        return {found.partition: offset for found, offset in self._consumer.beginning_offsets(wanted).items()}

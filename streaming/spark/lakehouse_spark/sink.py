@@ -1,0 +1,95 @@
+"""Writes a micro-batch to a contract's table and to its quarantine table, each exactly once.
+
+Spark repeats a batch that it did not see finished, with the same id and the same offsets. Each Delta commit carries the
+batch id under the query's own id (`txnAppId`, `txnVersion`), so a repeated write is skipped by Delta itself. The query
+id lives in the checkpoint: it stays over restarts, and a new checkpoint is a new writer that starts at batch 0.
+"""
+
+import logging
+from dataclasses import dataclass
+
+from pyspark import StorageLevel
+from pyspark.sql import Column, DataFrame, Row
+from pyspark.sql import functions as F
+
+from lakehouse.contracts.model import Contract, OnInvalid
+from lakehouse.storage.catalog import Catalog
+from lakehouse_spark.gaps import Gap, GapGuard, gap_rows
+
+_LOG = logging.getLogger(__name__)
+#: Below this many rows one file is best: a task per Kafka partition would leave a handful of tiny files a batch.
+_ONE_FILE_BELOW = 250_000
+
+
+class InvalidRowError(RuntimeError):
+    """An invalid row arrived where the contract says `on_invalid: fail`."""
+
+
+@dataclass(frozen=True)
+class Sink:
+    """The two tables of ``contract``."""
+
+    contract: Contract
+    catalog: Catalog
+    guard: GapGuard
+
+    def write(self, batch: DataFrame, batch_id: int) -> None:
+        """One micro-batch of ``parse_events``, parsed once. Quarantine first, so that what it holds leads.
+
+        Raises InvalidRowError or DataLossError where the contract says so, with nothing of the batch written.
+        """
+        rows = batch.persist(StorageLevel.MEMORY_AND_DISK)
+        try:
+            valid = F.col("reason").isNull()
+            summary = self._read(rows, valid, batch_id)
+            good = sum(partition.good for partition in summary)
+            rejected = sum(partition.total for partition in summary) - good
+            gaps = self.guard.lost({p.kafka_partition: p.first_read for p in summary}, batch_id)
+            self._reject(rows.where(~valid), rejected, batch_id, gaps)
+            if good:
+                columns = [column.name for column in self.contract.stored_columns()]
+                self._append(rows.where(valid).select(columns), self.contract.table, batch_id, good)
+        finally:
+            rows.unpersist()
+
+    def _read(self, rows: DataFrame, valid: Column, batch_id: int) -> list[Row]:
+        """Reads and parses the batch into Spark's cache; per Kafka partition its rows and its first offset."""
+        counts = rows.groupBy("kafka_partition").agg(
+            F.count(F.lit(1)).alias("total"), F.count_if(valid).alias("good"), F.min("kafka_offset").alias("first_read")
+        )
+        try:
+            return counts.collect()
+        except Exception:
+            self.guard.refuse(batch_id)
+            raise
+
+    def _reject(self, rejected: DataFrame, count: int, batch_id: int, gaps: list[Gap]) -> None:
+        contract = self.contract
+        for gap in gaps:
+            _LOG.error("%s: %s", contract.table, gap)
+        if count and contract.on_invalid is OnInvalid.FAIL:
+            first = rejected.orderBy("kafka_partition", "kafka_offset").first()
+            assert first is not None  # noqa: S101  (count says so)
+            raise InvalidRowError(
+                f"{contract.table}: {count} invalid rows in batch {batch_id}, the first in topic {first.kafka_topic}, "
+                f"partition {first.kafka_partition}, offset {first.kafka_offset}: {first.reason}. The contract says "
+                "`on_invalid: fail`; `quarantine` would set such rows aside."
+            )
+        if contract.on_invalid is not OnInvalid.QUARANTINE or not (count or gaps):
+            return
+        columns = [column.name for column in contract.rejected_columns()]
+        rows = rejected.select(columns)
+        if gaps:
+            rows = rows.unionByName(gap_rows(rejected.sparkSession, gaps).select(columns))
+        self._append(rows, contract.rejected_table, batch_id, count)
+
+    def _append(self, rows: DataFrame, table: str, batch_id: int, count: int) -> None:
+        query_id = rows.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId")
+        (
+            (rows.coalesce(1) if count < _ONE_FILE_BELOW else rows)
+            .write.format("delta")
+            .mode("append")
+            .option("txnAppId", f"spark:{query_id}")
+            .option("txnVersion", batch_id)
+            .save(self.catalog.spark_uri(table))
+        )

@@ -1,0 +1,72 @@
+"""Real parts, started once on free ports, shared by the tests that can share, and always stopped."""
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+from tests.waiting import wait_for
+
+from lakehouse.local.jars import JAR_SETS, fetch_jars
+from lakehouse.local.java import find_java
+from lakehouse.local.kafka import broker_answers, broker_command, prepare_broker
+from lakehouse.settings import Settings, load_settings
+from lakehouse_spark.session import spark_session
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+class Broker:
+    """A running broker. ``settings`` are those it was started with."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.bootstrap_servers = settings.kafka_bootstrap_servers
+
+
+@pytest.fixture(scope="session")
+def jars() -> Path:
+    """The jars of the project, fetched where they are missing."""
+    settings = load_settings({"home": REPOSITORY})
+    for jar_set in JAR_SETS:
+        fetch_jars(settings, jar_set)
+    return settings.jars_dir
+
+
+@pytest.fixture(scope="session")
+def make_state(jars: Path, make_settings: Callable[..., Settings]) -> Callable[..., Settings]:
+    """Settings over a state directory that already has its jars."""
+
+    def make(state_dir: Path, **overrides: object) -> Settings:
+        state_dir.mkdir(parents=True, exist_ok=True)
+        (state_dir / "jars").symlink_to(jars)
+        return make_settings(state_dir, **overrides)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def broker(make_state: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """One Kafka broker for the session; each test takes topics of its own."""
+    settings = make_state(tmp_path_factory.mktemp("broker") / "state")
+    java = find_java()
+    prepare_broker(settings, java)
+    log = settings.state_dir / "broker.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(broker_command(settings, java), stdout=output, stderr=subprocess.STDOUT)
+    try:
+        wait_for(lambda: broker_answers(settings) is None, "the broker to answer", 60, lambda: log.read_text()[-2000:])
+        yield Broker(settings)
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+@pytest.fixture(scope="session")
+def spark(make_state: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """One Spark session for the tests that transform frames in this process."""
+    settings = make_state(tmp_path_factory.mktemp("spark") / "state")
+    session = spark_session(settings, "tests", {"spark.ui.enabled": "false"})
+    yield session
+    session.stop()

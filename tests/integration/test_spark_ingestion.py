@@ -1,0 +1,185 @@
+"""One contract as one streaming query, against a real broker: what happens when something is lost or invalid."""
+
+import shutil
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from pyspark.sql import SparkSession
+from pyspark.sql.streaming.query import StreamingQuery
+from tests.integration.conftest import REPOSITORY, Broker
+from tests.waiting import wait_for
+
+from lakehouse.contracts import Contract, find_contract
+from lakehouse.local.kafka import ensure_topics
+from lakehouse.settings import Settings
+from lakehouse.storage import Catalog
+from lakehouse.storage.duck import connect
+from lakehouse_spark.query import IngestionQuery
+
+GOOD = b'{"order_id":"o-%d","customer_id":"c-1","amount_cents":5,"event_time":"2026-01-01T00:00:00Z"}'
+
+
+class Stage:
+    """A topic, its contract and its query; everything in partition 0, so that offsets are plain."""
+
+    def __init__(self, spark: SparkSession, settings: Settings, **changes: object) -> None:
+        self.settings = settings
+        self.catalog = Catalog.from_settings(settings)
+        shipped = find_contract(REPOSITORY / "streaming" / "contracts", "raw.orders").model_dump()
+        source = {**shipped["source"], "topic": f"ingestion-{uuid.uuid4().hex[:8]}"}
+        source |= {key: changes.pop(key) for key in list(changes) if key in source}
+        self.contract = Contract.model_validate(
+            {**shipped, "freshness": "6 seconds", "engine": "spark", **changes, "source": source}
+        )
+        ensure_topics(settings, [self.contract])
+        self.query = IngestionQuery(spark, settings, self.catalog, self.contract)
+        self._produced = 0
+
+    def produce(self, *values: bytes) -> None:
+        producer = Producer({"bootstrap.servers": self.settings.kafka_bootstrap_servers})
+        for value in values:
+            producer.produce(self.contract.source.topic, value, partition=0)
+        assert producer.flush(30) == 0
+
+    def produce_good(self, count: int) -> None:
+        self.produce(*(GOOD % number for number in range(self._produced, self._produced + count)))
+        self._produced += count
+
+    def expire_before(self, offset: int) -> None:
+        """What retention does, at once."""
+        admin = AdminClient({"bootstrap.servers": self.settings.kafka_bootstrap_servers})
+        partition = TopicPartition(self.contract.source.topic, 0, offset)
+        for result in admin.delete_records([partition]).values():
+            result.result(30)
+
+    def rows(self, sql: str) -> list[tuple[object, ...]]:
+        return connect(self.catalog).execute(sql).fetchall()
+
+    def offsets(self) -> list[int]:
+        """Offsets in the table, in order."""
+        found = self.rows("SELECT kafka_offset FROM raw.orders ORDER BY kafka_offset")
+        return [int(str(offset)) for (offset,) in found]
+
+    def run_until(self, done: Callable[[], bool], what: str) -> None:
+        """Runs the query until ``done``; an error of the query fails the test."""
+        running = self.query.start()
+        try:
+            wait_for(lambda: not running.isActive or done(), what, 120, lambda: running.lastProgress)
+            assert running.isActive, running.exception()
+        finally:
+            stop(running)
+
+    def error(self) -> str:
+        """Runs the query until it fails, and returns how."""
+        running = self.query.start()
+        try:
+            wait_for(lambda: not running.isActive, "the query to fail", 120, lambda: running.lastProgress)
+            return str(running.exception())
+        finally:
+            stop(running)
+
+
+def stop(query: StreamingQuery) -> None:
+    """Between two batches, so that no half-done batch fails loudly in the log."""
+    wait_for(lambda: not query.isActive or not query.status["isTriggerActive"], "the batch to end", 60)
+    query.stop()
+
+
+@pytest.fixture
+def make_stage(
+    spark: SparkSession, broker: Broker, make_state: Callable[..., Settings], tmp_path: Path
+) -> Callable[..., Stage]:
+    settings = make_state(tmp_path / "state", kafka_bootstrap_servers=broker.bootstrap_servers)
+    return lambda **changes: Stage(spark, settings, **changes)
+
+
+def test_a_query_goes_on_where_it_stopped(make_stage: Callable[..., Stage]) -> None:
+    stage = make_stage()
+    stage.produce_good(10)
+    stage.run_until(lambda: len(stage.offsets()) == 10, "10 rows")
+    stage.produce_good(5)
+    stage.run_until(lambda: len(stage.offsets()) >= 15, "15 rows")
+    assert stage.offsets() == list(range(15))
+
+
+def test_a_lost_checkpoint_doubles_nothing_because_the_table_tells_its_offsets(
+    make_stage: Callable[..., Stage],
+) -> None:
+    stage = make_stage()
+    stage.produce_good(10)
+    stage.produce(b"broken")
+    stage.run_until(lambda: len(stage.offsets()) == 10, "10 rows")
+    shutil.rmtree(stage.query.checkpoint_location)
+    stage.produce_good(5)
+    stage.run_until(lambda: len(stage.offsets()) >= 15, "15 rows")
+    assert stage.offsets() == [*range(10), *range(11, 16)]
+    assert stage.rows("SELECT kafka_offset FROM raw.orders_rejected") == [(10,)]
+
+
+def test_expired_events_stop_the_query_and_the_error_names_their_offsets(make_stage: Callable[..., Stage]) -> None:
+    stage = make_stage(fail_on_data_loss=True)
+    stage.produce_good(10)
+    stage.run_until(lambda: len(stage.offsets()) == 10, "10 rows")
+    stage.produce_good(10)
+    stage.expire_before(14)
+    error = stage.error()
+    assert f"{stage.contract.source.topic}[0] offsets 10 to 13 (4 events) expired before they were read" in error
+    assert "fail_on_data_loss: false" in error
+    assert stage.offsets() == list(range(10))
+
+
+def test_expired_events_are_recorded_in_quarantine_where_the_contract_goes_on(
+    make_stage: Callable[..., Stage],
+) -> None:
+    stage = make_stage(fail_on_data_loss=False)
+    stage.produce_good(10)
+    stage.run_until(lambda: len(stage.offsets()) == 10, "10 rows")
+    stage.produce_good(10)
+    stage.expire_before(14)
+    stage.run_until(lambda: len(stage.offsets()) >= 16, "16 rows")
+    assert stage.offsets() == [*range(10), *range(14, 20)]
+    [(partition, offset, reason)] = stage.rows("SELECT kafka_partition, kafka_offset, reason FROM raw.orders_rejected")
+    assert (partition, offset) == (0, 10)
+    assert str(reason).startswith("offsets_lost: ")
+    assert "offsets 10 to 13 (4 events)" in str(reason)
+
+
+def test_on_invalid_fail_stops_at_the_row_and_writes_nothing_of_its_batch(make_stage: Callable[..., Stage]) -> None:
+    stage = make_stage(on_invalid="fail")
+    stage.produce_good(3)
+    stage.produce(b"broken")
+    error = stage.error()
+    assert "1 invalid rows" in error
+    assert "partition 0, offset 3: invalid_json" in error
+    assert stage.offsets() == []
+
+
+def test_on_invalid_drop_keeps_the_good_rows_alone(make_stage: Callable[..., Stage]) -> None:
+    stage = make_stage(on_invalid="drop")
+    stage.produce(b"broken")
+    stage.produce_good(3)
+    stage.run_until(lambda: len(stage.offsets()) >= 3, "3 rows")
+    assert stage.offsets() == [1, 2, 3]
+    assert not stage.catalog.exists("raw.orders_rejected")
+
+
+def test_a_batch_of_nothing_but_invalid_rows_commits_to_quarantine_alone(make_stage: Callable[..., Stage]) -> None:
+    stage = make_stage()
+    stage.produce(b"broken", b"")
+    stage.run_until(
+        lambda: (
+            stage.catalog.exists("raw.orders_rejected") and len(stage.rows("SELECT 1 FROM raw.orders_rejected")) >= 2
+        ),
+        "2 rejected rows",
+    )
+    assert stage.catalog.open("raw.orders").version() == 0
+    assert stage.rows(
+        "SELECT kafka_offset, raw_value, split_part(reason, ':', 1) FROM raw.orders_rejected ORDER BY 1"
+    ) == [
+        (0, b"broken", "invalid_json"),
+        (1, b"", "empty_value"),
+    ]
