@@ -1,0 +1,109 @@
+"""`lakehouse contracts …`: the contracts of the streaming tables, and what is generated from them."""
+
+from typing import Annotated
+
+import typer
+
+from lakehouse.errors import LakehouseError
+from lakehouse.settings import load_settings
+
+contracts_app = typer.Typer(
+    help="The contracts of the streaming tables, streaming/contracts/*.yaml.", no_args_is_help=True
+)
+
+
+class OutdatedError(LakehouseError):
+    """Generated files are not what the contracts would generate now."""
+
+
+@contracts_app.command()
+def check() -> None:
+    """Check all contracts; every mistake is shown with its file and line.
+
+    \b
+    Examples:
+      lakehouse contracts check
+    """
+    from lakehouse.contracts import load_contracts
+
+    settings = load_settings()
+    contracts = load_contracts(settings.contracts_dir)
+    typer.echo(f"{len(contracts)} contract{'' if len(contracts) == 1 else 's'} in {settings.contracts_dir}: all valid")
+
+
+@contracts_app.command("list")
+def list_contracts() -> None:
+    """List the tables, how fresh each has to be, and the engine that follows from it.
+
+    \b
+    Examples:
+      lakehouse contracts list
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from lakehouse.contracts import load_contracts
+    from lakehouse.contracts.duration import format_duration
+
+    table = Table("table", "freshness", "engine", "topic", "what one row is", box=None, pad_edge=False)
+    for contract in load_contracts(load_settings().contracts_dir):
+        engine = f"{contract.resolved_engine.value}{' (auto)' if contract.engine == 'auto' else ''}"
+        freshness = format_duration(contract.freshness)
+        table.add_row(contract.table, freshness, engine, contract.source.topic, contract.description)
+    Console().print(table)
+
+
+@contracts_app.command()
+def show(table: Annotated[str, typer.Argument(help="schema.table")]) -> None:
+    """Show one contract with its defaults filled in, and what follows from it.
+
+    \b
+    Examples:
+      lakehouse contracts show raw.orders
+    """
+    import yaml
+
+    from lakehouse.contracts import OnInvalid, find_contract
+    from lakehouse.contracts.engine import deciding_rule
+
+    contract = find_contract(load_settings().contracts_dir, table)
+    typer.echo(
+        yaml.safe_dump(contract.model_dump(mode="json", exclude_none=True), sort_keys=False, width=110), nl=False
+    )
+    reason = deciding_rule(contract.freshness).reason if contract.engine == "auto" else "the contract asks for it"
+    typer.echo("\n# What follows from it")
+    typer.echo(f"# engine:          {contract.resolved_engine.value} ({reason})")
+    if contract.on_invalid is OnInvalid.QUARANTINE:
+        typer.echo(f"# quarantine:      {contract.rejected_table}")
+    typer.echo(f"# consumer group:  {contract.consumer_group}")
+    typer.echo(f"# stored columns:  {', '.join(column.name for column in contract.stored_columns())}")
+
+
+@contracts_app.command()
+def generate(
+    check_only: Annotated[
+        bool, typer.Option("--check", help="Write nothing; fail when a file is not current.")
+    ] = False,
+) -> None:
+    """Write what derives from the contracts: their JSON schema for editors, and dbt's sources.
+
+    \b
+    Examples:
+      lakehouse contracts generate
+      lakehouse contracts generate --check
+    """
+    from lakehouse.contracts import load_contracts
+    from lakehouse.contracts.generate import generated_files
+
+    settings = load_settings()
+    files = generated_files(load_contracts(settings.contracts_dir), settings.contracts_dir, settings.dbt_dir)
+    outdated = [file for file, text in files.items() if not file.is_file() or file.read_text(encoding="utf-8") != text]
+    if check_only and outdated:
+        listed = "\n".join(f"  {file}" for file in outdated)
+        raise OutdatedError(f"not what the contracts generate:\n{listed}\nRun `lakehouse contracts generate`.")
+    for file in outdated:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(files[file], encoding="utf-8")
+        typer.echo(f"wrote {file}")
+    if not outdated:
+        typer.echo(f"{len(files)} generated files are current")

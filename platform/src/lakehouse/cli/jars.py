@@ -1,0 +1,27 @@
+"""`lakehouse jars …`: for the Makefile, and for whoever changes a version in deploy/jars."""
+
+import typer
+
+from lakehouse.settings import load_settings
+
+jars_app = typer.Typer(help="The pinned jars of Kafka and Spark.", no_args_is_help=True)
+
+
+@jars_app.command()
+def fetch() -> None:
+    """Resolve the jars through Maven and verify them. Nothing to do when they are there."""
+    from lakehouse.local.jars import JAR_SETS, fetch_jars
+
+    settings = load_settings()
+    for jar_set in JAR_SETS:
+        typer.echo(f"{jar_set}: {fetch_jars(settings, jar_set)}")
+
+
+@jars_app.command()
+def lock() -> None:
+    """Write deploy/jars/*/checksums.sha256 anew after a change of a pom.xml. Review the difference."""
+    from lakehouse.local.jars import JAR_SETS, lock_jars
+
+    settings = load_settings()
+    for jar_set in JAR_SETS:
+        typer.echo(f"wrote {lock_jars(settings, jar_set)}")

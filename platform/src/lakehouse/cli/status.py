@@ -1,0 +1,162 @@
+"""`lakehouse status`: what runs, and how fresh each streaming table is."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from lakehouse.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from lakehouse.contracts import Contract
+    from lakehouse.storage import Catalog
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class PartStatus:
+    """One program of the stack."""
+
+    name: str
+    state: str
+    ports: dict[str, int]
+    url: str
+    pid: int | None = None
+    uptime_seconds: int | None = None
+    memory_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class TableStatus:
+    """One streaming table; None where it does not exist yet, or is empty."""
+
+    table: str
+    engine: str
+    freshness_seconds: float
+    version: int | None = None
+    rows: int | None = None
+    rejected_rows: int | None = None
+    newest_event: datetime | None = None
+    lag_seconds: float | None = None
+
+
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+) -> None:
+    """Show each part of the stack and each streaming table: version, rows, newest event and how long ago that was.
+
+    \b
+    Examples:
+      lakehouse status
+      lakehouse status --json | jq '.tables[] | {table, lag_seconds}'
+      watch -n 2 lakehouse status
+    """
+    from lakehouse.contracts import load_contracts
+    from lakehouse.storage import Catalog
+
+    settings = load_settings()
+    parts = _parts(settings)
+    catalog = Catalog.from_settings(settings)
+    tables = [_table(catalog, contract) for contract in load_contracts(settings.contracts_dir)]
+    if as_json:
+        answer = {"parts": [asdict(part) for part in parts], "tables": [asdict(table) for table in tables]}
+        typer.echo(json.dumps(answer, indent=2, default=_json_value))
+    else:
+        _print(parts, tables)
+
+
+def _parts(settings: Settings) -> list[PartStatus]:
+    from lakehouse.local.processes import memory_bytes
+    from lakehouse.local.programs import endpoints
+    from lakehouse.local.supervisor import Supervisor
+
+    states = Supervisor(settings).states()
+    parts = []
+    for name, endpoint in endpoints(settings).items():
+        part = PartStatus(name=name, state="STOPPED", ports=dict(endpoint.ports), url=endpoint.url)
+        if state := states.get(name):
+            part = replace(part, state=state.state, uptime_seconds=state.uptime_seconds)
+            if state.pid:
+                part = replace(part, pid=state.pid, memory_bytes=memory_bytes(state.pid))
+        parts.append(part)
+    return parts
+
+
+def _table(catalog: "Catalog", contract: "Contract") -> TableStatus:
+    from lakehouse.storage import table_stats
+
+    table = TableStatus(contract.table, contract.resolved_engine.value, contract.freshness.total_seconds())
+    if catalog.exists(contract.rejected_table):
+        table = replace(table, rejected_rows=table_stats(catalog, contract.rejected_table).rows)
+    if catalog.exists(contract.table):
+        column = contract.event_time.column
+        stats = table_stats(catalog, contract.table, maxima_of=[column])
+        table = replace(table, version=stats.version, rows=stats.rows)
+        newest = stats.maxima[column]
+        if isinstance(newest, datetime):
+            table = replace(table, newest_event=newest, lag_seconds=(datetime.now(UTC) - newest).total_seconds())
+    return table
+
+
+def _print(parts: list[PartStatus], tables: list[TableStatus]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    shown = Table("part", "state", "pid", "uptime", "memory", "where", box=None, pad_edge=False)
+    for part in parts:
+        colour = {"RUNNING": "green", "STOPPED": "dim"}.get(part.state, "yellow")
+        shown.add_row(
+            part.name,
+            f"[{colour}]{part.state.lower()}[/]",
+            _or_dash(part.pid, str),
+            _or_dash(part.uptime_seconds, _duration),
+            _or_dash(part.memory_bytes, _mebibytes),
+            part.url,
+        )
+    console.print(shown)
+    total = sum(part.memory_bytes or 0 for part in parts)
+    console.print(f"[dim]memory of all: {_mebibytes(total)}[/]\n", highlight=False)
+    shown = Table("table", "engine", "version", "rows", "rejected", "newest event", "lag", box=None, pad_edge=False)
+    for table in tables:
+        lag = _or_dash(table.lag_seconds, _duration)
+        if table.lag_seconds is not None and table.lag_seconds > table.freshness_seconds:
+            lag = f"[yellow]{lag} (contract: {_duration(table.freshness_seconds)})[/]"
+        shown.add_row(
+            table.table,
+            table.engine,
+            _or_dash(table.version, str),
+            _or_dash(table.rows, "{:,}".format),
+            _or_dash(table.rejected_rows, "{:,}".format),
+            _or_dash(table.newest_event, "{:%Y-%m-%d %H:%M:%S} UTC".format),
+            lag,
+        )
+    console.print(shown)
+
+
+def _or_dash(value: _T | None, text: Callable[[_T], str]) -> str:
+    return "-" if value is None else text(value)
+
+
+def _duration(seconds: float) -> str:
+    """Two units are enough to judge by: `45s`, `3m 20s`, `2h 5m`, `3d 4h`."""
+    whole = int(seconds)
+    for size, unit, smaller, smaller_unit in ((86_400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s")):
+        if whole >= size:
+            return f"{whole // size}{unit} {whole % size // smaller}{smaller_unit}"
+    return f"{whole}s"
+
+
+def _mebibytes(size: int) -> str:
+    return f"{size / 1024**2:,.0f} MiB"
+
+
+def _json_value(value: object) -> str:
+    """Datetimes as ISO 8601 in UTC."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    raise TypeError(f"no JSON for {value!r}")

@@ -1,0 +1,1 @@
+"""The embedded local stack: Kafka, Spark and Dagster as processes under supervisord."""

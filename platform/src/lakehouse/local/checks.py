@@ -1,0 +1,167 @@
+"""What has to hold of this machine before the stack can run. Each check names the cause and what mends it."""
+
+import os
+import shutil
+import socket
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+
+import psutil
+
+from lakehouse.errors import LakehouseError
+from lakehouse.local.jars import JAR_SETS, jars_current
+from lakehouse.local.java import find_java, maven_version
+from lakehouse.local.processes import short_command, stale_processes
+from lakehouse.local.programs import PROGRAM_NAMES, endpoints
+from lakehouse.local.supervisor import Supervisor
+from lakehouse.settings import Settings
+
+#: Jars, a day of the generator's events, and room for Kafka to keep its segments.
+_NEEDED_DISK_BYTES = 2 * 1024**3
+
+
+class MachineError(LakehouseError):
+    """Something on this machine stands in the way of the stack."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The outcome of one check: ``detail`` says what was found, and, where it is a problem, what mends it."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+def examine(settings: Settings, supervisor: Supervisor) -> list[Finding]:
+    """All checks, for `lakehouse doctor`: ports in use by the stack itself are no problem."""
+    return [
+        _finding("Java", _check_java),
+        _finding("Maven", lambda: f"Maven {maven_version()}"),
+        _finding("Jars", partial(_check_jars, settings)),
+        *_surroundings(settings, supervisor),
+        *_ports(settings, supervisor, PROGRAM_NAMES),
+    ]
+
+
+def check_machine(settings: Settings, supervisor: Supervisor, names: Iterable[str]) -> None:
+    """The checks `lakehouse up` needs for the programs ``names``. Raises MachineError with what failed."""
+    # Ports come last: a stale process holds some, and is the cause to name.
+    for findings in (_surroundings(settings, supervisor), _ports(settings, supervisor, names)):
+        problems = [finding.detail for finding in findings if not finding.ok]
+        if problems:
+            raise MachineError("\n".join(problems))
+
+
+def check_disk(settings: Settings) -> str:
+    """Free space below the state directory. Raises MachineError when there is too little."""
+    existing = next(path for path in (settings.state_dir, *settings.state_dir.parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    if free < _NEEDED_DISK_BYTES:
+        raise MachineError(
+            f"only {_gib(free)} free on the disk of {settings.state_dir}, at least {_gib(_NEEDED_DISK_BYTES)} needed. "
+            "Free some, or set LAKEHOUSE_STATE_DIR to a directory on another disk."
+        )
+    return f"{_gib(free)} free"
+
+
+def check_stale(settings: Settings, supervisor: Supervisor) -> str:
+    """Raises MachineError when processes of an earlier stack are left without their supervisor."""
+    stale = stale_processes(settings, supervisor.pid)
+    if stale:
+        listed = "\n".join(f"  {process}" for process in stale)
+        raise MachineError(f"processes of an earlier crash still run:\n{listed}\nStop them: lakehouse down")
+    return "none"
+
+
+def check_port(setting: str, port: int, supervisor: Supervisor, program: str) -> str:
+    """Raises MachineError when another than ``program`` of this stack listens on ``port``, naming it."""
+    if _is_free(port):
+        return "free"
+    holder = _holder(port)
+    state = supervisor.states().get(program)
+    if holder and state and state.pid and state.pid in {holder.pid, *(parent.pid for parent in holder.parents())}:
+        return f"in use by {program} (pid {holder.pid})"
+    who = f"pid {holder.pid} ({short_command(holder)})" if holder else "a process of another user"
+    remedy = f"Stop that process (kill {holder.pid})" if holder else "Stop that process"
+    elsewhere = port + 10000 if port < 50000 else port - 10000
+    raise MachineError(
+        f"port {port}, needed by {program}, is in use by {who}. "
+        f"{remedy}, or choose another port: LAKEHOUSE_{setting.upper()}={elsewhere}"
+    )
+
+
+def _surroundings(settings: Settings, supervisor: Supervisor) -> list[Finding]:
+    return [
+        _finding("State directory", partial(_check_writable, settings)),
+        _finding("Disk space", partial(check_disk, settings)),
+        _finding("Stale processes", partial(check_stale, settings, supervisor)),
+    ]
+
+
+def _ports(settings: Settings, supervisor: Supervisor, names: Iterable[str]) -> list[Finding]:
+    reached = endpoints(settings)
+    return [
+        _finding(f"Port {port}", partial(check_port, setting, port, supervisor, name))
+        for name in names
+        for setting, port in reached[name].ports.items()
+    ]
+
+
+def _check_java() -> str:
+    java = find_java()
+    return f"Java {java.version} at {java.home}"
+
+
+def _check_jars(settings: Settings) -> str:
+    missing = [jar_set for jar_set in JAR_SETS if not jars_current(settings, jar_set)]
+    return f"to be fetched at the next start: {', '.join(missing)}" if missing else "complete"
+
+
+def _check_writable(settings: Settings) -> str:
+    existing = next(path for path in (settings.state_dir, *settings.state_dir.parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise MachineError(
+            f"{existing} is not a directory that you can write to. Its owner can change that "
+            f"(chown -R {_user()} {existing}), or set LAKEHOUSE_STATE_DIR to a directory of yours."
+        )
+    return str(settings.state_dir)
+
+
+def _finding(name: str, check: Callable[[], str]) -> Finding:
+    try:
+        return Finding(name, True, check())
+    except LakehouseError as error:
+        return Finding(name, False, str(error))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as attempt:
+        # Without it, a port whose last connections only just closed looks taken.
+        attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            attempt.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _holder(port: int) -> psutil.Process | None:
+    """The process that listens on ``port``; None when it is another user's."""
+    for process in psutil.process_iter():
+        try:
+            for connection in process.net_connections(kind="tcp"):
+                if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port:
+                    return process
+        except psutil.Error:
+            continue
+    return None
+
+
+def _user() -> str:
+    return psutil.Process().username()
+
+
+def _gib(size: int) -> str:
+    return f"{size / 1024**3:.1f} GiB"

@@ -1,0 +1,105 @@
+"""Finds Java and Maven, and says how to install them where they are missing."""
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from lakehouse.errors import LakehouseError
+
+#: What Kafka 4, Spark 4 and Flink 2 all run on.
+MINIMUM_JAVA = 17
+_ANSWER_SECONDS = 60
+
+
+class ToolError(LakehouseError):
+    """A program the stack needs is missing or too old."""
+
+
+@dataclass(frozen=True)
+class Java:
+    """A Java installation. ``version`` is the feature release, as in 17."""
+
+    home: Path
+    version: int
+
+    @property
+    def executable(self) -> Path:
+        return self.home / "bin" / "java"
+
+
+def find_java() -> Java:
+    """The Java of ``JAVA_HOME``, else of ``PATH``.
+
+    Raises ToolError with the install command when there is none, or when it is older than MINIMUM_JAVA.
+    """
+    java_home = os.environ.get("JAVA_HOME")
+    executable = Path(java_home) / "bin" / "java" if java_home else shutil.which("java")
+    if executable is None:
+        raise ToolError(f"no Java found: neither JAVA_HOME is set nor is `java` on PATH.\n{_install('java')}")
+    if not Path(executable).is_file():
+        raise ToolError(f"JAVA_HOME={java_home} holds no bin/java: correct it, or unset it to use the java on PATH")
+    output = _output([str(executable), "-XshowSettings:properties", "-version"])
+    home = re.search(r"^\s*java\.home = (.+)$", output, re.MULTILINE)
+    version = re.search(r"^\s*java\.specification\.version = (?:1\.)?(\d+)", output, re.MULTILINE)
+    if home is None or version is None:
+        raise ToolError(f"{executable} does not say its version. It printed:\n{output.strip()}\n{_install('java')}")
+    java = Java(home=Path(home[1].strip()), version=int(version[1]))
+    if java.version < MINIMUM_JAVA:
+        raise ToolError(
+            f"Java {java.version} at {java.home} is too old: {MINIMUM_JAVA} or newer is needed.\n{_install('java')}\n"
+            "Where several are installed, set JAVA_HOME to the newer one."
+        )
+    return java
+
+
+def find_maven() -> Path:
+    """The ``mvn`` on ``PATH``. Raises ToolError with the install command."""
+    executable = shutil.which("mvn")
+    if executable is None:
+        raise ToolError(f"no Maven found: `mvn` is not on PATH.\n{_install('maven')}")
+    return Path(executable)
+
+
+def maven_version() -> str:
+    """What ``mvn --version`` says first. Raises ToolError when Maven is missing or does not run."""
+    output = _output([str(find_maven()), "--batch-mode", "--version"])
+    match = re.search(r"Apache Maven (\S+?)(?:\x1b|\s|$)", output)
+    if match is None:
+        raise ToolError(f"mvn does not say its version. It printed:\n{output.strip()}\n{_install('maven')}")
+    return match[1]
+
+
+def _output(command: list[str]) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_ANSWER_SECONDS, check=False)  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ToolError(f"`{' '.join(command)}` does not run: {error}") from error
+    return done.stdout + done.stderr
+
+
+def _install(tool: str) -> str:
+    return f"Install it: {_install_command(tool)}"
+
+
+def _install_command(tool: str) -> str:
+    """The command of this platform's package manager that installs ``tool`` (``java`` or ``maven``)."""
+    if sys.platform == "darwin":
+        return {"java": "brew install openjdk@17", "maven": "brew install maven"}[tool]
+    try:
+        release = platform.freedesktop_os_release()
+    except OSError:
+        release = {}
+    family = {release.get("ID", ""), *release.get("ID_LIKE", "").split()}
+    if family & {"debian", "ubuntu"}:
+        # Debian 13 dropped 17; the releases before it do not all have 21.
+        debian_13 = release.get("ID") == "debian" and int(release.get("VERSION_ID", "0") or 0) >= 13
+        package = {"java": f"openjdk-{21 if debian_13 else 17}-jdk-headless", "maven": "maven"}[tool]
+        return f"sudo apt-get install -y {package}"
+    if family & {"fedora", "rhel", "centos"}:
+        return f"sudo dnf install -y {({'java': 'java-21-openjdk-headless', 'maven': 'maven'})[tool]}"
+    return f"your package manager has it as {({'java': 'JDK 17 or newer', 'maven': 'Maven 3.6.3 or newer'})[tool]}"

@@ -1,0 +1,139 @@
+"""Brings the local stack up and down, as steps that a command line can show and time."""
+
+import fcntl
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from lakehouse.contracts import load_contracts
+from lakehouse.errors import LakehouseError
+from lakehouse.local.checks import check_machine
+from lakehouse.local.jars import JAR_SETS, fetch_jars, jars_current
+from lakehouse.local.java import Java, find_java
+from lakehouse.local.kafka import ensure_topics, prepare_broker
+from lakehouse.local.processes import stale_processes, stop_processes
+from lakehouse.local.programs import PROGRAM_NAMES, Program, check_names, declare_programs, endpoints
+from lakehouse.local.readiness import wait_until_ready
+from lakehouse.local.supervisor import Supervisor
+from lakehouse.settings import Settings
+
+
+class BusyError(LakehouseError):
+    """Another command is changing the same stack."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step. ``run`` does it, and returns what there is to say about the outcome."""
+
+    title: str
+    run: Callable[[], str]
+
+
+class Stack:
+    """The stack of one state directory."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.supervisor = Supervisor(settings)
+
+    def up(self, names: Collection[str], generator_rate: float) -> list[Step]:
+        """The steps after which the programs ``names`` are ready. Those that run already are kept.
+
+        Each step raises LakehouseError when it cannot be done. Raises UnknownProgramError for a name that is none,
+        and ToolError where Java is missing.
+        """
+        check_names(names)
+        java = find_java()
+        alive = {name for name, state in self.supervisor.states().items() if state.alive}
+        declared = declare_programs(self._settings, java, generator_rate)
+        # Those alive are looked at too: a change of their declaration restarts them.
+        wanted = [program for program in declared if program.name in {*names, *alive}]
+        after_broker = [program for program in wanted if program.name != "kafka"]
+        steps = [
+            Step("This machine", partial(self._check, [program.name for program in wanted])),
+            *(Step(f"Jars of {jar_set}", partial(self._fetch, jar_set)) for jar_set in JAR_SETS),
+            Step("Supervisor", partial(self._supervise, declared)),
+        ]
+        if len(after_broker) < len(wanted):
+            broker = wanted[0]
+            steps += [
+                Step(broker.title, partial(self._start_broker, broker, java)),
+                Step("Topics", self._create_topics),
+            ]
+        if after_broker:
+            # Together, as their start-ups wait much on disks and on each other.
+            steps.append(Step("Start", partial(self._start, after_broker)))
+        return [*steps, *(Step(program.title, partial(self._await, program)) for program in after_broker)]
+
+    def down(self) -> list[Step]:
+        """The steps after which nothing of the stack runs, not even what an earlier crash left. May be empty."""
+        states = self.supervisor.states()
+        alive = [name for name in reversed(PROGRAM_NAMES) if name in states and states[name].alive]
+        steps = [Step(f"Stop {name}", partial(self._stop, name)) for name in alive]
+        if self.supervisor.is_running:
+            steps.append(Step("Stop the supervisor", self._shutdown))
+        if stale_processes(self._settings, self.supervisor.pid):
+            steps.append(Step("Stop what a crash left", self._stop_stale))
+        return steps
+
+    @contextmanager
+    def exclusively(self) -> Iterator[None]:
+        """Keeps a second `up` or `down` of the same stack out. Raises BusyError when one is at work."""
+        self._settings.run_dir.mkdir(parents=True, exist_ok=True)
+        with (self._settings.run_dir / "stack.lock").open("w") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise BusyError(
+                    f"another `lakehouse up` or `lakehouse down` is at work on {self._settings.state_dir}. "
+                    "Wait for it to end, or end it."
+                ) from error
+            yield
+
+    def _check(self, names: Sequence[str]) -> str:
+        check_machine(self._settings, self.supervisor, names)
+        return "ports, disk and directories are fine"
+
+    def _fetch(self, jar_set: str) -> str:
+        if jars_current(self._settings, jar_set):
+            return "already there"
+        directory = fetch_jars(self._settings, jar_set)
+        return f"{len(list(directory.glob('*.jar')))} jars, verified"
+
+    def _supervise(self, programs: Sequence[Program]) -> str:
+        self.supervisor.ensure(programs)
+        return f"pid {self.supervisor.pid}"
+
+    def _start_broker(self, program: Program, java: Java) -> str:
+        prepare_broker(self._settings, java)
+        self.supervisor.start(program.name)
+        return self._await(program)
+
+    def _create_topics(self) -> str:
+        created = ensure_topics(self._settings, load_contracts(self._settings.contracts_dir))
+        return f"created {', '.join(created)}" if created else "already there"
+
+    def _start(self, programs: Sequence[Program]) -> str:
+        for program in programs:
+            self.supervisor.start(program.name)
+        return ", ".join(program.name for program in programs)
+
+    def _await(self, program: Program) -> str:
+        wait_until_ready(self._settings, self.supervisor, program)
+        return endpoints(self._settings)[program.name].url
+
+    def _stop(self, name: str) -> str:
+        self.supervisor.stop(name)
+        return ""
+
+    def _shutdown(self) -> str:
+        self.supervisor.shutdown()
+        return self._stop_stale()
+
+    def _stop_stale(self) -> str:
+        """Whatever a stopped program did not take with it ends here too."""
+        stale = stale_processes(self._settings, self.supervisor.pid)
+        stop_processes(process.pid for process in stale)
+        return ", ".join(f"{process.program} pid {process.pid}" for process in stale)
