@@ -1,0 +1,41 @@
+"""dbt models in Dagster: how their assets are named and shown, and when they run by themselves."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject
+
+#: How often models follow their sources at the most; a contract above 15 minutes asks for no more.
+_FOLLOW_AT_MOST = "*/5 * * * *"
+
+
+def following_sources() -> dg.AutomationCondition[Any]:
+    """Run when first possible, then after every change upstream, at most every five minutes.
+
+    The change and the tick are both latched (`since_last_handled`): a change that arrives while a run is in progress
+    is not lost, and a source that stands still starts nothing.
+    """
+    missing: dg.AutomationCondition[Any] = dg.AutomationCondition.missing()
+    updated: dg.AutomationCondition[Any] = dg.AutomationCondition.any_deps_updated()
+    tick: dg.AutomationCondition[Any] = dg.AutomationCondition.cron_tick_passed(_FOLLOW_AT_MOST)
+    first = missing.newly_true().since_last_handled() & ~dg.AutomationCondition.any_deps_missing()
+    follow = updated.since_last_handled() & tick.since_last_handled()
+    return ((first | follow) & ~dg.AutomationCondition.in_progress()).with_label("following_sources")
+
+
+class Translator(DagsterDbtTranslator):
+    """Assets are named `schema/table`, as their Delta tables are."""
+
+    def __init__(self) -> None:
+        super().__init__(DagsterDbtTranslatorSettings(enable_code_references=True, enable_source_tests_as_checks=True))
+
+    def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> dg.AssetSpec:
+        spec = super().get_asset_spec(manifest, unique_id, project)
+        node = self.get_resource_props(manifest, unique_id)
+        return spec.replace_attributes(
+            key=dg.AssetKey([node["schema"], node.get("alias") or node["name"]]),
+            group_name=node["schema"],
+            kinds={"dbt", "duckdb", "deltalake"},
+            automation_condition=None if node["resource_type"] == "seed" else following_sources(),
+        )

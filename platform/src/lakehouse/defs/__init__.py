@@ -1,0 +1,1 @@
+"""The Dagster definitions, one folder an integration; logic lives in the libraries beside."""

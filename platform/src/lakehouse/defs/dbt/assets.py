@@ -1,0 +1,62 @@
+"""The dbt project as assets, the job that builds it, and its schedule."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DbtCliResource, DbtProject, dbt_assets
+
+from lakehouse.components.dbt import Translator
+from lakehouse.dbt_delta.manifest import current_manifest, target_dir
+from lakehouse.settings import load_settings
+
+
+@dg.definitions
+def dbt() -> dg.Definitions:
+    """Models, seeds and their tests."""
+    settings = load_settings()
+    project = DbtProject(settings.dbt_dir, profiles_dir=settings.dbt_dir, target_path=target_dir(settings))
+
+    @dbt_assets(
+        manifest=current_manifest(settings),
+        project=project,
+        dagster_dbt_translator=Translator(),
+        name="dbt_models",
+        # One limit for the whole project: two runs of one model would be two writers of one table.
+        pool="dbt",
+    )
+    def dbt_models(context: dg.AssetExecutionContext, dbt_cli: DbtCliResource) -> Iterator[Any]:
+        yield from dbt_cli.cli(["build"], context=context).stream().fetch_row_counts().fetch_column_metadata()
+
+    job = dg.define_asset_job(
+        "dbt_incremental",
+        selection=dg.AssetSelection.assets(dbt_models),
+        description="Brings every dbt model up to the newest version of its sources.",
+        executor_def=dg.in_process_executor,
+    )
+    return dg.Definitions(
+        assets=[dbt_models],
+        jobs=[job],
+        schedules=[
+            dg.ScheduleDefinition(
+                name="dbt_every_15_minutes",
+                job=job,
+                cron_schedule="*/15 * * * *",
+                default_status=dg.DefaultScheduleStatus.RUNNING,
+            )
+        ],
+        sensors=[
+            dg.AutomationConditionSensorDefinition(
+                "follow_sources",
+                target=dg.AssetSelection.assets(dbt_models),
+                minimum_interval_seconds=15,
+                default_status=dg.DefaultSensorStatus.RUNNING,
+            )
+        ],
+        # dbt of the very environment that runs Dagster, activated or not.
+        resources={
+            "dbt_cli": DbtCliResource(project_dir=project, dbt_executable=str(Path(sys.executable).with_name("dbt")))
+        },
+    )
