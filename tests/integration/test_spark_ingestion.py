@@ -120,6 +120,23 @@ def test_a_lost_checkpoint_doubles_nothing_because_the_table_tells_its_offsets(
     assert stage.rows("SELECT kafka_offset FROM raw.orders_rejected") == [(10,)]
 
 
+def test_not_even_a_crash_between_the_two_commits_with_a_lost_checkpoint_loses_or_doubles(
+    make_stage: Callable[..., Stage],
+) -> None:
+    stage = make_stage()
+    stage.produce_good(3)
+    stage.produce(b"broken")
+    stage.produce_good(2)
+    stage.run_until(lambda: len(stage.offsets()) == 5, "5 rows")
+    # As if the crash had come after the quarantine's commit and before the table's.
+    stage.catalog.open("raw.orders").restore(0)
+    shutil.rmtree(stage.query.checkpoint_location)
+    stage.produce(b"broken again")
+    stage.run_until(lambda: len(stage.offsets()) >= 5, "5 rows again")
+    assert stage.offsets() == [0, 1, 2, 4, 5]
+    assert stage.rows("SELECT kafka_offset FROM raw.orders_rejected ORDER BY 1") == [(3,), (6,)]
+
+
 def test_expired_events_stop_the_query_and_the_error_names_their_offsets(make_stage: Callable[..., Stage]) -> None:
     stage = make_stage(fail_on_data_loss=True)
     stage.produce_good(10)

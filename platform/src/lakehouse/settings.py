@@ -72,8 +72,9 @@ class Settings(BaseSettings):
         state = home / str(values.get("state_dir") or ".lakehouse")
         values["home"] = home
         values["state_dir"] = state
-        values.setdefault("root", str(state / "tables"))
-        values.setdefault("checkpoint_root", str(state / "checkpoints"))
+        # Absolute, or processes with other working directories would each mean another place.
+        values["root"] = _location(home, str(values.get("root") or state / "tables"))
+        values["checkpoint_root"] = _location(home, str(values.get("checkpoint_root") or state / "checkpoints"))
         values["contracts_dir"] = home / str(values.get("contracts_dir") or _MARKER)
         if not values.get("kafka_bootstrap_servers"):
             values["kafka_bootstrap_servers"] = f"127.0.0.1:{values.get('kafka_port') or 9092}"
@@ -104,6 +105,11 @@ class Settings(BaseSettings):
     def as_environment(self) -> dict[str, str]:
         """Every setting as its environment variable, for processes that the stack starts."""
         return {f"{_PREFIX}{name.upper()}": str(value) for name, value in self.model_dump().items()}
+
+
+def _location(home: Path, value: str) -> str:
+    """``value`` where it is an address, else the path, taken from ``home``."""
+    return value if "://" in value else str(home / value)
 
 
 def load_settings(overrides: Mapping[str, object] | None = None) -> Settings:

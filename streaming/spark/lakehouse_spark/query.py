@@ -3,17 +3,18 @@
 import json
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
-from lakehouse.contracts.model import Contract, KafkaSource
+from lakehouse.contracts.model import Contract
 from lakehouse.settings import Settings
 from lakehouse.storage.catalog import Catalog
 from lakehouse.storage.create import create_tables
-from lakehouse.storage.offsets import ingested_offsets
+from lakehouse.storage.offsets import following_offsets
 from lakehouse_spark.broker import TopicOffsets
-from lakehouse_spark.checkpoint import Checkpoint
+from lakehouse_spark.checkpoint import BatchRange, Checkpoint, Offsets
 from lakehouse_spark.gaps import GapGuard
 from lakehouse_spark.parse import parse_events
 from lakehouse_spark.sink import Sink
@@ -48,9 +49,10 @@ class IngestionQuery:
         Raises SchemaMismatchError when a table does not fit the contract; errors of the stream itself end the query.
         """
         create_tables(self.catalog, self.contract)
-        rows = parse_events(self._messages(), self.contract)
-        guard = GapGuard(self.contract.source, self._checkpoint().batch_range, self._topic)
-        sink = Sink(self.contract, self.catalog, guard)
+        resume = self._resume_offsets()
+        rows = parse_events(self._messages(resume), self.contract)
+        guard = GapGuard(self.contract.source, partial(self._planned, resume), self._topic)
+        sink = Sink(self.contract, self.catalog, guard, self._held(self.contract.rejected_table))
         return (
             rows.writeStream.queryName(self.contract.table)
             .option("checkpointLocation", self.checkpoint_location)
@@ -59,28 +61,32 @@ class IngestionQuery:
             .start()
         )
 
-    def _messages(self) -> DataFrame:
+    def _messages(self, resume: Offsets) -> DataFrame:
         source = self.contract.source
         return (
             self.spark.readStream.format("kafka")
             .option("kafka.bootstrap.servers", self.settings.kafka_bootstrap_servers)
             .option("subscribe", source.topic)
-            .option("startingOffsets", self._starting_offsets(source))
+            .option("startingOffsets", json.dumps({source.topic: resume}) if resume else source.starting_offsets)
             .option("maxOffsetsPerTrigger", source.max_offsets_per_trigger)
             .option("failOnDataLoss", str(source.fail_on_data_loss).lower())
             .load()
         )
 
-    def _starting_offsets(self, source: KafkaSource) -> str:
-        """Heeded only without a checkpoint. Then the table's rows tell where to go on: nothing is doubled."""
-        if self._checkpoint().exists():
-            return source.starting_offsets
-        held = ingested_offsets(self.catalog, self.contract)
+    def _resume_offsets(self) -> Offsets:
+        """Where to go on without a checkpoint: behind the table's rows. Empty where the checkpoint or nobody knows."""
+        held = {} if self._checkpoint().exists() else self._held(self.contract.table)
         if not held:
-            return source.starting_offsets
+            return {}
         with self._topic() as topic:
-            first = topic.beginning(topic.partitions())
-        return json.dumps({source.topic: {str(p): held.get(p, offset) for p, offset in first.items()}})
+            return {**topic.beginning(topic.partitions()), **held}
+
+    def _planned(self, resume: Offsets, batch_id: int) -> BatchRange:
+        planned = self._checkpoint().batch_range(batch_id)
+        return BatchRange(start=resume, end=planned.end) if batch_id == 0 else planned
+
+    def _held(self, table: str) -> Offsets:
+        return following_offsets(self.catalog, table, self.contract.source.topic)
 
     def _checkpoint(self) -> Checkpoint:
         return Checkpoint(self.spark, self.checkpoint_location, self.contract.source.topic)

@@ -59,7 +59,7 @@ def load_contract(file: Path) -> Contract:
     except yaml.YAMLError as error:
         raise ContractError([_syntax_problem(file, error)]) from error
     if not isinstance(root, yaml.MappingNode):
-        found = "is empty" if root is None else "is no mapping"
+        found = "is empty" if root is None or root.value == "" else "is no mapping"
         raise ContractError([Problem(file, 1, "", f"{found}: expected a contract, starting with `table:`")])
     problems = list(_structure_problems(file, root, ()))
     if problems:

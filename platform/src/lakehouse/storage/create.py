@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from deltalake import DeltaTable, Field, Schema
+from deltalake import CommitProperties, DeltaTable, Field, Schema
 from deltalake.exceptions import DeltaError
 from deltalake.schema import PrimitiveType
 
@@ -34,7 +34,7 @@ def table_properties(retention: timedelta) -> dict[str, str]:
     Only features that Spark, DuckDB and delta-rs all read: deletion vectors, column mapping, type widening and v2
     checkpoints stay off. The change feed is on because dbt increments read it, and appends pay nothing for it.
     """
-    interval = f"interval {int(retention.total_seconds())} seconds"
+    interval = f"interval {-(-retention // timedelta(seconds=1))} seconds"
     return {
         "delta.enableChangeDataFeed": "true",
         "delta.enableDeletionVectors": "false",
@@ -83,6 +83,8 @@ def _create(
             description=contract.description,
             configuration=dict(table_properties(contract.retention)),
             storage_options=dict(catalog.storage_options),
+            # A retry would commit this metadata on top of a table that another process made meanwhile.
+            commit_properties=CommitProperties(max_commit_retries=0),
         )
     except DeltaError:
         # Another process may have created it between delta-rs's look and its commit; its schema is compared below.

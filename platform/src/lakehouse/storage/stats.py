@@ -47,8 +47,9 @@ def table_stats(catalog: Catalog, name: str, maxima_of: Sequence[str] = (), vers
 
 def commit_time(table: DeltaTable) -> datetime:
     """When the loaded version of ``table`` was committed."""
-    newest = table.history(limit=1)[0]
-    return datetime.fromtimestamp(newest["timestamp"] / 1000, tz=UTC)
+    # Of an older version delta-rs lists all commits from the newest down to it; only their order can be relied on.
+    commit = table.history(limit=1)[-1]
+    return datetime.fromtimestamp(commit["timestamp"] / 1000, tz=UTC)
 
 
 def _total(actions: pa.Table, column: str) -> int:
