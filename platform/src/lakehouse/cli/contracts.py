@@ -85,7 +85,7 @@ def generate(
         bool, typer.Option("--check", help="Write nothing; fail when a file is not current.")
     ] = False,
 ) -> None:
-    """Write what derives from the contracts: their JSON schema for editors, and dbt's sources.
+    """Write what derives from the contracts: their JSON schema for editors, dbt's sources, the reference pages.
 
     \b
     Examples:
@@ -94,9 +94,14 @@ def generate(
     """
     from lakehouse.contracts import load_contracts
     from lakehouse.contracts.generate import generated_files
+    from lakehouse.reference import reference_pages
 
     settings = load_settings()
-    files = generated_files(load_contracts(settings.contracts_dir), settings.contracts_dir, settings.dbt_dir)
+    contracts = load_contracts(settings.contracts_dir)
+    files = {
+        **generated_files(contracts, settings.contracts_dir, settings.dbt_dir),
+        **reference_pages(settings.home),
+    }
     outdated = [file for file, text in files.items() if not file.is_file() or file.read_text(encoding="utf-8") != text]
     if check_only and outdated:
         listed = "\n".join(f"  {file}" for file in outdated)

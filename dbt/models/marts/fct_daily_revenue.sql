@@ -1,0 +1,34 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='merge',
+    unique_key='order_date',
+    on_schema_change='append_new_columns',
+) }}
+
+{%- set columns = ['order_id', 'order_date', 'status', 'amount_usd_cents'] %}
+
+with touched as (
+    select distinct order_date from {{ delta_changes(ref('fct_orders_daily'), columns) }}
+),
+
+days as (
+    select
+        order_date,
+        count(*) as orders,
+        count(*) filter (status in ('cancelled', 'refunded')) as reversed_orders,
+        count(*) filter (amount_usd_cents is null) as unpriced_orders,
+        cast(
+            coalesce(sum(amount_usd_cents) filter (status is null or status not in ('cancelled', 'refunded')), 0)
+            as bigint
+        ) as revenue_usd_cents
+    from {{ ref('fct_orders_daily') }}
+    {%- if is_incremental() %}
+    where order_date in (select order_date from touched)
+    {%- endif %}
+    group by order_date
+)
+
+select *, false as _deleted from days
+union all by name
+select order_date, true as _deleted from touched
+where order_date not in (select order_date from days)

@@ -1,0 +1,70 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='merge',
+    unique_key='order_id',
+    partition_by='order_date',
+    cluster_by=['customer_id'],
+    on_partition_change='move',
+    on_schema_change='append_new_columns',
+) }}
+
+{%- set columns = [
+    'order_id', 'customer_id', 'amount_cents', 'currency', 'status', 'event_time', 'created_at',
+    'kafka_topic', 'kafka_partition', 'kafka_offset', 'ingested_at',
+] %}
+
+with changes as (
+    select * from {{ delta_changes(source('raw', 'orders'), columns) }}
+),
+
+-- An order that lost an event cannot be told from what is held: it is computed from all of its events again.
+shrunk as (
+    select distinct order_id from changes where _change_type = 'delete'
+),
+
+events as (
+    select {{ columns | join(', ') }} from changes
+    where _change_type = 'insert'
+    {%- if is_incremental() %}
+    and order_id not in (select order_id from shrunk)
+    union all
+    select {{ columns | join(', ') }} from {{ this }}
+    where order_id in (select order_id from changes) and order_id not in (select order_id from shrunk)
+    union all
+    select {{ columns | join(', ') }} from {{ source('raw', 'orders') }}
+    where order_id in (select order_id from shrunk)
+    {%- endif %}
+),
+
+latest as (
+    select
+        * replace (min(coalesce(created_at, event_time)) over (partition by order_id) as created_at)
+    from events
+    -- Events of one instant: the later step of the life cycle wins, then what Kafka took last.
+    qualify row_number() over (
+        partition by order_id
+        order by
+            event_time desc,
+            {{ order_status_rank('status') }} desc,
+            kafka_topic desc nulls last, kafka_partition desc nulls last, kafka_offset desc nulls last
+    ) = 1
+)
+
+select
+    order_id,
+    customer_id,
+    amount_cents,
+    currency,
+    status,
+    event_time,
+    created_at,
+    cast(created_at as date) as order_date,
+    kafka_topic,
+    kafka_partition,
+    kafka_offset,
+    ingested_at,
+    false as _deleted
+from latest
+union all by name
+select order_id, true as _deleted from shrunk
+where order_id not in (select order_id from latest)

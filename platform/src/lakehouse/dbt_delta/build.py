@@ -1,0 +1,152 @@
+"""Stores the rows that a model computed: creates, replaces or changes its Delta table in one commit."""
+
+# ruff: noqa: S608  # SQL is what this module makes, of names that come from dbt and the catalog
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from deltalake import DeltaTable
+from duckdb import DuckDBPyConnection
+
+from lakehouse.dbt_delta.checks import check_not_null, check_unique
+from lakehouse.dbt_delta.columns import DELETED, Columns, describe, resolve, stored_columns, typed_select
+from lakehouse.dbt_delta.constraints import check_constraints
+from lakehouse.dbt_delta.progress import Consumption, as_transactions, epoch_of
+from lakehouse.dbt_delta.session import Session
+from lakehouse.dbt_delta.spec import ModelSpec
+from lakehouse.dbt_delta.sql import quoted
+from lakehouse.dbt_delta.strategies import STRATEGIES, Batch, Outcome, sorted_reader
+from lakehouse.storage import commit
+from lakehouse.storage.create import table_properties
+from lakehouse.storage.duck import delta_scan_sql
+
+#: How long the history of a model's table can be read back by the models downstream.
+RETENTION = timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class BuildRequest:
+    """What the materialization asks for. ``rows`` is the relation that holds the computed rows.
+
+    ``empty`` is dbt's flag of that name: the sources were read as if they had no rows, so nothing was consumed.
+    ``interval`` is the event time of a microbatch, from and until, None for other models.
+    """
+
+    node: Mapping[str, Any]
+    rows: str
+    full_refresh: bool
+    empty: bool
+    interval: tuple[str, str] | None
+
+
+@dataclass(frozen=True)
+class _Job:
+    session: Session
+    connection: DuckDBPyConnection
+    spec: ModelSpec
+    request: BuildRequest
+    computed: Columns
+    marks_deleted: bool
+    consumed: tuple[Consumption, ...]
+
+    @property
+    def alive(self) -> str:
+        return f"NOT coalesce({quoted(DELETED)}, false)" if self.marks_deleted else "true"
+
+    def whole_sql(self) -> str:
+        return f"SELECT {typed_select(self.computed, self.computed)} FROM {self.request.rows} WHERE {self.alive}"
+
+    def count(self) -> int:
+        sql = f"SELECT count(*) FROM {self.request.rows} WHERE {self.alive}"
+        return int(self.connection.execute(sql).fetchall()[0][0])
+
+
+def build(session: Session, connection: DuckDBPyConnection, request: BuildRequest) -> Outcome:
+    """Commits the rows of ``request`` and what the model consumed to compute them.
+
+    Raises ModelError or ConcurrentWriteError; the table is then as it was.
+    """
+    spec = ModelSpec.from_node(request.node)
+    with session.one_commit_at_a_time(spec.name):
+        run = session.begin(spec.name)
+        raw = describe(connection, request.rows)
+        job = _Job(
+            session=session,
+            connection=connection,
+            spec=spec,
+            request=request,
+            computed=stored_columns(spec.name, {name: kind for name, kind in raw.items() if name != DELETED}),
+            marks_deleted=DELETED in raw,
+            consumed=() if request.empty else tuple(run.consumed.values()),
+        )
+        check_constraints(connection, spec, request.node, f"(SELECT * FROM {request.rows} WHERE {job.alive})")
+        if run.version is None:
+            outcome = _create(job)
+        else:
+            table = session.catalog.open(spec.name, run.version)
+            whole = request.full_refresh or not spec.incremental
+            outcome = _replace(job, table) if whole else _increment(job, table)
+        session.finish(spec.name)
+    return outcome
+
+
+def _create(job: _Job) -> Outcome:
+    spec = job.spec
+    _check_whole(job)
+    count = job.count()
+    rows = sorted_reader(job.connection, spec, job.whole_sql())
+    new = commit.NewTable(spec.partition_by, spec.description, table_properties(RETENTION))
+    commit.create(job.session.catalog, spec.name, rows, new, as_transactions(0, job.consumed))
+    return Outcome("CREATE", count)
+
+
+def _replace(job: _Job, table: DeltaTable) -> Outcome:
+    spec = job.spec
+    _check_whole(job)
+    count = job.count()
+    if not spec.incremental and _holds_already(job, table):
+        return Outcome("UNCHANGED", count)
+    rows = sorted_reader(job.connection, spec, job.whole_sql())
+    new = commit.NewTable(spec.partition_by, spec.description, {})
+    commit.replace(table, spec.name, rows, new, as_transactions(epoch_of(table) + 1, job.consumed))
+    return Outcome("REPLACE", count)
+
+
+def _increment(job: _Job, table: DeltaTable) -> Outcome:
+    target = delta_scan_sql(job.session.catalog, job.spec.name, table.version())
+    held = describe(job.connection, target)
+    batch = Batch(
+        connection=job.connection,
+        spec=job.spec,
+        rows=job.request.rows,
+        computed={**job.computed, **({DELETED: "BOOLEAN"} if job.marks_deleted else {})},
+        target=target,
+        held=held,
+        resolution=resolve(job.spec, job.computed, held),
+        table=table,
+        progress=as_transactions(epoch_of(table), job.consumed),
+        progress_moved=any(item.moved for item in job.consumed),
+        interval=job.request.interval,
+    )
+    return STRATEGIES[job.spec.strategy](batch)
+
+
+def _check_whole(job: _Job) -> None:
+    if job.spec.incremental and job.spec.strategy == "merge":
+        living = f"(SELECT * FROM {job.request.rows} WHERE {job.alive})"
+        check_not_null(job.connection, job.spec, living)
+        check_unique(job.connection, job.spec, living)
+
+
+def _holds_already(job: _Job, table: DeltaTable) -> bool:
+    """Whether the table holds these very rows: then a rebuild would only make its readers read them again."""
+    target = delta_scan_sql(job.session.catalog, job.spec.name, table.version())
+    if list(describe(job.connection, target).items()) != list(job.computed.items()):
+        return False
+    if list(table.metadata().partition_columns) != list(job.spec.partition_by):
+        return False
+    new, held = job.whole_sql(), f"SELECT * FROM {target}"
+    differing = f"(({new}) EXCEPT ALL ({held})) UNION ALL (({held}) EXCEPT ALL ({new}))"
+    return not job.connection.execute(f"SELECT 1 FROM ({differing}) LIMIT 1").fetchall()

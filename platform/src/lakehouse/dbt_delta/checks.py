@@ -1,0 +1,64 @@
+"""Promises that the rows of a batch have to keep before any of them is written."""
+
+# ruff: noqa: S608  # SQL is what this module makes, of names that come from dbt and the catalog
+
+from collections.abc import Sequence
+
+from duckdb import DuckDBPyConnection
+
+from lakehouse.dbt_delta.errors import BatchError
+from lakehouse.dbt_delta.spec import ModelSpec
+from lakehouse.dbt_delta.sql import quoted, quoted_list
+
+#: Offending keys an error shows.
+_SHOWN = 5
+
+
+def check_not_null(connection: DuckDBPyConnection, spec: ModelSpec, rows: str) -> None:
+    """Raises BatchError when a unique key of ``rows`` is NULL."""
+    is_null = " OR ".join(f"{quoted(key)} IS NULL" for key in spec.unique_key)
+    nulls = connection.execute(f"SELECT count(*) FROM {rows} WHERE {is_null}").fetchall()[0][0]
+    if nulls:
+        raise BatchError(
+            f"{spec.name}: {nulls} rows have NULL in the unique key ({', '.join(spec.unique_key)}). Nothing was "
+            "written.\nFilter these rows in the model, or choose a key that is always present."
+        )
+
+
+def check_unique(connection: DuckDBPyConnection, spec: ModelSpec, rows: str) -> None:
+    """Raises BatchError when a unique key occurs twice in ``rows``, with examples."""
+    keys = quoted_list(spec.unique_key)
+    duplicates = connection.execute(
+        f"SELECT {keys}, count(*) AS copies FROM {rows} GROUP BY {keys} HAVING copies > 1 "
+        f"ORDER BY copies DESC, {keys} LIMIT {_SHOWN}"
+    ).fetchall()
+    if duplicates:
+        shown = ", ".join(f"{_key_text(row[:-1])} ({row[-1]} rows)" for row in duplicates)
+        raise BatchError(
+            f"{spec.name}: the unique key ({', '.join(spec.unique_key)}) is not unique in the computed rows: {shown}. "
+            "Nothing was written.\nKeep one row a key in the model, or widen the unique_key."
+        )
+
+
+def check_not_moved(connection: DuckDBPyConnection, spec: ModelSpec, diff: str, held: Sequence[str]) -> None:
+    """Raises BatchError when a row of ``diff`` would move to another partition; ``held`` are its present values."""
+    keys, new = quoted_list(spec.unique_key), quoted_list(spec.partition_by)
+    moved = connection.execute(
+        f"SELECT {keys}, {quoted_list(held)}, {new} FROM {diff} WHERE _action = 'move' ORDER BY {keys} LIMIT {_SHOWN}"
+    ).fetchall()
+    if not moved:
+        return
+    width, parts = len(spec.unique_key), len(spec.partition_by)
+    shown = "; ".join(
+        f"{_key_text(row[:width])} from {_key_text(row[width : width + parts])} to {_key_text(row[width + parts :])}"
+        for row in moved
+    )
+    raise BatchError(
+        f"{spec.name}: rows change their partition ({', '.join(spec.partition_by)}): {shown}. Nothing was written.\n"
+        "If a key may move, say so with on_partition_change='move'; otherwise compute the partition column from "
+        "something that stays the same for a key."
+    )
+
+
+def _key_text(values: Sequence[object]) -> str:
+    return "/".join(str(value) for value in values)
