@@ -45,10 +45,14 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="ignore")
 
     home: Path = Field(description="The project: contracts, dbt project, dagster.yaml")
-    state_dir: Path = Field(description="Logs, pids, jars, checkpoints, and the tables unless `root` says otherwise")
-    root: str = Field(description="Where Delta tables live: a local path or s3://bucket/prefix")
-    checkpoint_root: str = Field(description="Where streaming checkpoints live: a local path or s3a://bucket/prefix")
-    contracts_dir: Path = Field(description="One YAML file a streaming table")
+    state_dir: Path = Field(description="Logs, pids, jars, and what the next two say; default: .lakehouse")
+    root: str = Field(
+        description="Where Delta tables live, a path or s3://bucket/prefix; default: tables in the state directory"
+    )
+    checkpoint_root: str = Field(
+        description="Where checkpoints live, a path or s3a://bucket/prefix; default: in the state directory"
+    )
+    contracts_dir: Path = Field(description="One YAML file a streaming table; default: streaming/contracts")
 
     kafka_port: int = Field(default=9092, ge=1, le=65535, description="Local broker, clients")
     kafka_controller_port: int = Field(default=9093, ge=1, le=65535, description="Local broker, KRaft controller")
