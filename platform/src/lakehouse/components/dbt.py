@@ -19,7 +19,9 @@ def following_sources() -> dg.AutomationCondition[Any]:
     missing: dg.AutomationCondition[Any] = dg.AutomationCondition.missing()
     updated: dg.AutomationCondition[Any] = dg.AutomationCondition.any_deps_updated()
     tick: dg.AutomationCondition[Any] = dg.AutomationCondition.cron_tick_passed(_FOLLOW_AT_MOST)
-    first = missing.newly_true().since_last_handled() & ~dg.AutomationCondition.any_deps_missing()
+    handled = dg.AutomationCondition.newly_requested() | dg.AutomationCondition.newly_updated()
+    # Not `since_last_handled`, which a sensor's first evaluation resets. A first run that failed waits for the tick.
+    first = missing.newly_true().since(handled) & ~dg.AutomationCondition.any_deps_missing()
     follow = updated.since_last_handled() & tick.since_last_handled()
     return ((first | follow) & ~dg.AutomationCondition.in_progress()).with_label("following_sources")
 
