@@ -333,6 +333,16 @@ def test_a_view_is_found_by_readers_and_by_later_runs(shop: Shop, tmp_path: Path
     assert shop.held() == [(300,)]
 
 
+def test_a_view_whose_table_is_gone_stops_no_other_model(shop: Shop) -> None:
+    shop.model(SELECT, "base", materialized="table")
+    shop.model("select * from {{ ref('base') }}", "seen", materialized="view")
+    shop.run()
+    shutil.rmtree(shop.catalog.uri("marts.base"))
+    shop.model(SELECT, materialized="table")
+    shop.run("--select", "m")
+    assert shop.held("id") == [(1,), (2,), (3,)]
+
+
 def test_a_view_does_not_hide_a_table_of_its_name(shop: Shop) -> None:
     shop.model(SELECT, materialized="table")
     shop.run()

@@ -28,7 +28,12 @@ days as (
     group by order_date
 )
 
-select *, false as _deleted from days
-union all by name
-select order_date, true as _deleted from touched
-where order_date not in (select order_date from days)
+select
+    order_date,
+    days.orders,
+    days.reversed_orders,
+    days.unpriced_orders,
+    days.revenue_usd_cents,
+    days.orders is null as _deleted
+from days
+full join touched using (order_date)

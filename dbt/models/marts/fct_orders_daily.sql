@@ -67,7 +67,7 @@ orders as (
 )
 
 select
-    orders.order_id,
+    order_id,
     orders.customer_id,
     orders.status,
     orders.currency,
@@ -84,13 +84,11 @@ select
     orders.event_time as status_changed_at,
     orders.created_at,
     orders.order_date,
-    false as _deleted
+    orders.order_date is null as _deleted
 from orders
+full join (select distinct order_id from order_changes where _change_type = 'delete') as gone using (order_id)
 left join {{ ref('dim_fx_rates') }} as rates on rates.currency = orders.currency
-left join sequences on sequences.order_id = orders.order_id
+left join sequences using (order_id)
 {%- if is_incremental() %}
-left join held on held.order_id = orders.order_id
+left join held using (order_id)
 {%- endif %}
-union all by name
-select distinct order_id, true as _deleted from order_changes
-where order_id not in (select order_id from orders)

@@ -52,19 +52,18 @@ latest as (
 
 select
     order_id,
-    customer_id,
-    amount_cents,
-    currency,
-    status,
-    event_time,
-    created_at,
-    cast(created_at as date) as order_date,
-    kafka_topic,
-    kafka_partition,
-    kafka_offset,
-    ingested_at,
-    false as _deleted
+    latest.customer_id,
+    latest.amount_cents,
+    latest.currency,
+    latest.status,
+    latest.event_time,
+    latest.created_at,
+    cast(latest.created_at as date) as order_date,
+    latest.kafka_topic,
+    latest.kafka_partition,
+    latest.kafka_offset,
+    latest.ingested_at,
+    -- An order that lost all of its events.
+    latest.event_time is null as _deleted
 from latest
-union all by name
-select order_id, true as _deleted from shrunk
-where order_id not in (select order_id from latest)
+full join shrunk using (order_id)

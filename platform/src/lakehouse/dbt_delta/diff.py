@@ -14,6 +14,7 @@ from lakehouse.dbt_delta.sql import differs, literal, quoted, quoted_list, same
 #: The temporary table a diff is kept in. Beside the table's columns it has `_action`: insert, update or delete.
 DIFF = "__lakehouse_diff"
 _CHANGES = "__lakehouse_changes"
+_NEARBY = "__lakehouse_nearby"
 _HELD = "__held_"
 _RANGED_TYPES = ("VARCHAR", "DATE", "TINYINT", "SMALLINT", "INTEGER", "BIGINT")
 
@@ -56,13 +57,14 @@ def compute_diff(
     moved = differs([column for column in spec.partition_by if column in updated], source, dest)
     deleted = f"coalesce({source}.{quoted(DELETED)}, false)" if DELETED in computed else "false"
     held_parts = "".join(f", {dest}.{quoted(part)} AS {quoted(_HELD + part)}" for part in spec.partition_by)
+    held_rows = f"SELECT *, true AS __found FROM {target}{_partitions_with(connection, spec, rows, target)}"
     condition = " AND ".join([same(spec.unique_key, source, dest), *(f"({p})" for p in spec.incremental_predicates)])
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE {_CHANGES} AS SELECT * FROM (\n"
         f"SELECT {', '.join(values)}{held_parts}, CASE\n"
         f"    WHEN {dest}.__found IS NULL THEN CASE WHEN {deleted} THEN NULL ELSE 'insert' END\n"
         f"    WHEN {deleted} THEN 'delete' WHEN {moved} THEN 'move' WHEN {changed} THEN 'update' END AS _action\n"
-        f"FROM {rows} AS {source} LEFT JOIN (SELECT *, true AS __found FROM {target}) AS {dest} ON {condition}\n"
+        f"FROM {rows} AS {source} LEFT JOIN ({held_rows}) AS {dest} ON {condition}\n"
         ") WHERE _action IS NOT NULL"
     )
     if spec.on_partition_change == "fail" and spec.partition_by:
@@ -72,6 +74,26 @@ def compute_diff(
     return Diff(
         counts.get("insert", 0), counts.get("update", 0), counts.get("delete", 0), _match(connection, spec, result)
     )
+
+
+def _partitions_with(connection: DuckDBPyConnection, spec: ModelSpec, rows: str, target: str) -> str:
+    """A WHERE clause that leaves the partitions of ``target`` in which a key of ``rows`` is.
+
+    Only keys are read to find them; the comparison, which reads all columns, then skips the other files.
+    """
+    if not spec.partition_by:
+        return ""
+    parts = quoted_list(spec.partition_by)
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {_NEARBY} AS\n"
+        f"SELECT DISTINCT {parts} FROM {target} AS held SEMI JOIN {rows} AS batch "
+        f"ON {same(spec.unique_key, 'held', 'batch')}"
+    )
+    is_null = " OR ".join(f"{quoted(part)} IS NULL" for part in spec.partition_by)
+    if connection.execute(f"SELECT 1 FROM {_NEARBY} WHERE {is_null} LIMIT 1").fetchall():
+        # NULL is in no list; a condition that also looks for it would keep DuckDB from pruning at all.
+        return ""
+    return f" WHERE ({parts}) IN (SELECT {parts} FROM {_NEARBY})"
 
 
 def _updatable(spec: ModelSpec, result: Columns) -> list[str]:

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import duckdb
+from dbt.adapters.events.logging import AdapterLogger
 from duckdb import DuckDBPyConnection
 
 from lakehouse.dbt_delta.errors import ModelConfigError
@@ -20,6 +22,8 @@ from lakehouse.errors import LakehouseError
 from lakehouse.settings import Settings
 from lakehouse.storage.catalog import Catalog
 from lakehouse.storage.duck import configure_storage, delta_scan_sql, load_delta_extension
+
+_logger = AdapterLogger("lakehouse")
 
 
 @dataclass
@@ -67,7 +71,11 @@ class Session:
             for name in self.catalog.names():
                 self._show(name, self.catalog.open(name).version())
             for name, select in self._catalogue.changed_views().items():
-                self._show_view(name, select)
+                try:
+                    self._show_view(name, select)
+                except duckdb.Error as error:
+                    # A view over a table that is gone concerns those who read the view, and no other model.
+                    _logger.warning(f"view {name} cannot be shown: {error}")
 
     def start_run(self, invocation: str) -> None:
         """Pins every table to its newest version until another invocation starts."""

@@ -14,9 +14,13 @@ from pathlib import Path
 import duckdb
 from duckdb import DuckDBPyConnection
 
-from lakehouse.dbt_delta.sql import quoted, relation
+from lakehouse.dbt_delta.sql import literal, quoted, relation
 from lakehouse.storage.catalog import Catalog
 from lakehouse.storage.duck import configure_storage, delta_scan_sql, load_delta_extension
+
+_NAME = "schema_name || '.' || view_name"
+#: The comment that tells a view over a Delta table from one that a model is.
+_DELTA_TABLE = "Delta table"
 
 
 class ViewCatalogue:
@@ -33,15 +37,14 @@ class ViewCatalogue:
         if published == self._seen:
             return {}
         self._seen = published
-        tables = set(self._catalog.names())
         if published is None:
             return {}
         with duckdb.connect(self._file, read_only=True) as connection:
             load_delta_extension(connection)
             rows = connection.execute(
-                "SELECT schema_name || '.' || view_name, sql FROM duckdb_views() WHERE NOT internal ORDER BY view_oid"
+                f"SELECT {_NAME}, sql FROM duckdb_views() WHERE NOT internal AND comment IS NULL ORDER BY view_oid"
             ).fetchall()
-        return {name: _select_of(sql) for name, sql in rows if name not in tables}
+        return {name: _select_of(sql) for name, sql in rows}
 
     def publish(self, name: str, select: str) -> None:
         """Adds or replaces the view ``name``, and brings the Delta tables up to date."""
@@ -55,10 +58,19 @@ class ViewCatalogue:
             with duckdb.connect(draft) as connection:
                 load_delta_extension(connection)
                 configure_storage(connection, self._catalog)
-                for table in self._catalog.names():
-                    _create_view(connection, table, f"SELECT * FROM {delta_scan_sql(self._catalog, table)}")
+                _show_tables(connection, self._catalog)
                 _create_view(connection, name, select)
             draft.replace(self._file)
+
+
+def _show_tables(connection: DuckDBPyConnection, catalog: Catalog) -> None:
+    """Makes the views over Delta tables those of the tables there are."""
+    shown = connection.execute(f"SELECT {_NAME} FROM duckdb_views() WHERE comment = {literal(_DELTA_TABLE)}").fetchall()
+    for (name,) in shown:
+        connection.execute(f"DROP VIEW {relation(name)}")
+    for name in catalog.names():
+        _create_view(connection, name, f"SELECT * FROM {delta_scan_sql(catalog, name)}")
+        connection.execute(f"COMMENT ON VIEW {relation(name)} IS {literal(_DELTA_TABLE)}")
 
 
 def _create_view(connection: DuckDBPyConnection, name: str, select: str) -> None:
