@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, NewPartitions
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 from tests.integration.conftest import REPOSITORY, Broker
 from tests.waiting import wait_for
 
 from lakehouse.contracts import Contract, find_contract
-from lakehouse.local.kafka import ensure_topics
+from lakehouse.local.kafka import PARTITIONS, ensure_topics
 from lakehouse.settings import Settings
 from lakehouse.storage import Catalog
 from lakehouse.storage.duck import connect
-from lakehouse_spark.query import IngestionQuery
+from lakehouse_spark.query import IngestionQuery, LostTableError
 
 GOOD = b'{"order_id":"o-%d","customer_id":"c-1","amount_cents":5,"event_time":"2026-01-01T00:00:00Z"}'
 
@@ -135,6 +135,29 @@ def test_not_even_a_crash_between_the_two_commits_with_a_lost_checkpoint_loses_o
     stage.run_until(lambda: len(stage.offsets()) >= 5, "5 rows again")
     assert stage.offsets() == [0, 1, 2, 4, 5]
     assert stage.rows("SELECT kafka_offset FROM raw.orders_rejected ORDER BY 1") == [(3,), (6,)]
+
+
+def test_a_lost_table_is_not_filled_from_where_its_checkpoint_stands(make_stage: Callable[..., Stage]) -> None:
+    stage = make_stage(max_offsets_per_trigger=5)
+    stage.produce_good(10)
+    stage.run_until(lambda: len(stage.offsets()) == 10, "10 rows")
+    shutil.rmtree(stage.catalog.uri("raw.orders"))
+    with pytest.raises(LostTableError, match="delete the checkpoint"):
+        stage.query.start()
+
+
+def test_a_partition_added_to_the_topic_is_read_from_its_beginning(make_stage: Callable[..., Stage]) -> None:
+    stage = make_stage()
+    stage.produce_good(3)
+    stage.run_until(lambda: len(stage.offsets()) == 3, "3 rows")
+    admin = AdminClient({"bootstrap.servers": stage.settings.kafka_bootstrap_servers})
+    topic = stage.contract.source.topic
+    admin.create_partitions([NewPartitions(topic, PARTITIONS + 1)])[topic].result(30)
+    producer = Producer({"bootstrap.servers": stage.settings.kafka_bootstrap_servers})
+    producer.produce(topic, GOOD % 99, partition=PARTITIONS)
+    assert producer.flush(30) == 0
+    stage.run_until(lambda: len(stage.offsets()) >= 4, "4 rows")
+    assert stage.rows(f"SELECT kafka_offset FROM raw.orders WHERE kafka_partition = {PARTITIONS}") == [(0,)]
 
 
 def test_expired_events_stop_the_query_and_the_error_names_their_offsets(make_stage: Callable[..., Stage]) -> None:

@@ -67,6 +67,8 @@ class Settings(BaseSettings):
     spark_driver_memory: str = Field(default="1g", description="-Xmx of the Spark application")
     spark_master: str = Field(default="local[2]", description="Spark master of the streaming application")
 
+    dbt_memory: str = Field(default="1GB", description="Memory limit of DuckDB in a dbt run")
+
     generator_rate: float = Field(default=50.0, gt=0, description="Events per second of the demo generator")
 
     @model_validator(mode="before")

@@ -3,8 +3,9 @@
 import logging
 import signal
 import threading
+import time
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from types import FrameType
 
 from pyspark.sql import SparkSession
@@ -66,12 +67,14 @@ class Application:
                 raise QueryFailedError(f"{table}: {query.exception() or 'the query ended without an error'}")
 
     def _finish(self) -> None:
-        deadline = datetime.now(UTC) + _STOP_WITHIN
-        for table, query in self._running.items():
-            while query.isActive and query.status["isTriggerActive"] and datetime.now(UTC) < deadline:
-                threading.Event().wait(0.05)
-            query.stop()
-            _LOG.info("%s: stopped", table)
+        deadline = time.monotonic() + _STOP_WITHIN.total_seconds()
+        for query in self._queries:
+            running = self._running.get(query.contract.table)
+            if running is None:
+                continue
+            between_batches = query.gate.acquire(timeout=max(deadline - time.monotonic(), 0))
+            running.stop()
+            _LOG.info("%s: stopped %s", query.contract.table, "between batches" if between_batches else "in a batch")
 
 
 def _query_status(query: StreamingQuery) -> dict[str, object]:

@@ -45,8 +45,12 @@ class Checkpoint:
         return max((int(name) for name in names if name.isdigit()), default=None)
 
     def batch_range(self, batch: int) -> BatchRange:
-        """The offsets of ``batch``, which has been planned. A partition new in this batch has no start."""
-        return BatchRange(start=self._offsets(batch - 1) if batch > 0 else {}, end=self._offsets(batch))
+        """The offsets of ``batch``, which has been planned. The first batch has no start that the checkpoint knows."""
+        end = self._offsets(batch)
+        if batch == 0:
+            return BatchRange(start={}, end=end)
+        # A partition that was added to the topic since is read from its beginning.
+        return BatchRange(start={**dict.fromkeys(end, 0), **self._offsets(batch - 1)}, end=end)
 
     def _offsets(self, batch: int) -> Offsets:
         path = self._path(f"offsets/{batch}")

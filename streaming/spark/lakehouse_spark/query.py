@@ -1,14 +1,16 @@
 """One contract as one streaming query."""
 
 import json
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
-from lakehouse.contracts.model import Contract
+from lakehouse.contracts.model import Contract, OnInvalid
+from lakehouse.errors import LakehouseError
 from lakehouse.settings import Settings
 from lakehouse.storage.catalog import Catalog
 from lakehouse.storage.create import create_tables
@@ -24,6 +26,10 @@ _BATCHES_PER_FRESHNESS = 6
 _SHORTEST_TRIGGER = timedelta(seconds=1)
 
 
+class LostTableError(LakehouseError):
+    """A checkpoint remembers batches whose rows are in no table."""
+
+
 def trigger_interval(contract: Contract) -> timedelta:
     """How often a micro-batch starts: often enough that the contract's freshness is kept with room to spare."""
     return max(contract.freshness / _BATCHES_PER_FRESHNESS, _SHORTEST_TRIGGER)
@@ -37,6 +43,8 @@ class IngestionQuery:
     settings: Settings
     catalog: Catalog
     contract: Contract
+    #: Held while a batch is written. Whoever holds it has the query stand still between two batches.
+    gate: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def checkpoint_location(self) -> str:
@@ -49,6 +57,7 @@ class IngestionQuery:
         Raises SchemaMismatchError when a table does not fit the contract; errors of the stream itself end the query.
         """
         create_tables(self.catalog, self.contract)
+        self._refuse_lost_tables()
         resume = self._resume_offsets()
         rows = parse_events(self._messages(resume), self.contract)
         guard = GapGuard(self.contract.source, partial(self._planned, resume), self._topic)
@@ -57,9 +66,13 @@ class IngestionQuery:
             rows.writeStream.queryName(self.contract.table)
             .option("checkpointLocation", self.checkpoint_location)
             .trigger(processingTime=f"{trigger_interval(self.contract) // timedelta(milliseconds=1)} milliseconds")
-            .foreachBatch(sink.write)
+            .foreachBatch(partial(self._write, sink))
             .start()
         )
+
+    def _write(self, sink: Sink, batch: DataFrame, batch_id: int) -> None:
+        with self.gate:
+            sink.write(batch, batch_id)
 
     def _messages(self, resume: Offsets) -> DataFrame:
         source = self.contract.source
@@ -72,6 +85,21 @@ class IngestionQuery:
             .option("failOnDataLoss", str(source.fail_on_data_loss).lower())
             .load()
         )
+
+    def _refuse_lost_tables(self) -> None:
+        """A checkpoint that is ahead of its tables would go on as if nothing had been lost with them."""
+        names = (self.contract.table, self.contract.rejected_table)
+        written = any(self.catalog.exists(name) and self.catalog.open(name).version() > 0 for name in names)
+        if (
+            not written
+            and self.contract.on_invalid is not OnInvalid.DROP
+            and (self._checkpoint().last_batch() or 0) > 0
+        ):
+            raise LostTableError(
+                f"{self.contract.table} at {self.catalog.uri(self.contract.table)} is empty, but its checkpoint "
+                f"{self.checkpoint_location} has read the topic already. Put the table back; or delete the checkpoint "
+                "to fill the table again with what the topic still holds."
+            )
 
     def _resume_offsets(self) -> Offsets:
         """Where to go on without a checkpoint: behind the table's rows. Empty where the checkpoint or nobody knows."""

@@ -7,6 +7,7 @@ import pytest
 
 from lakehouse.local import jars
 from lakehouse.local.jars import JarError, fetch_jars, jars_current, lock_jars
+from lakehouse.local.java import Maven
 from lakehouse.settings import Settings
 
 
@@ -83,6 +84,6 @@ def test_mavens_own_message_is_passed_on(settings: Settings, monkeypatch: pytest
     maven = tmp_path / "mvn"
     maven.write_text("#!/bin/sh\necho 'Could not find artifact x:y:1'\nexit 1\n")
     maven.chmod(0o755)
-    monkeypatch.setattr(jars, "find_maven", lambda: maven)
+    monkeypatch.setattr(jars, "find_maven", lambda: Maven(maven, "3.9.9"))
     with pytest.raises(JarError, match="Could not find artifact x:y:1"):
         fetch_jars(settings, "spark")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lakehouse.local.java import ToolError, find_java, find_maven, maven_version
+from lakehouse.local.java import ToolError, find_java, find_maven
 
 JAVA_OUTPUT = """Property settings:
     java.home = /opt/jdk
@@ -97,4 +97,10 @@ def test_missing_maven_on_a_mac_names_brew(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_maven_version_is_read_past_its_colours(tmp_path: Path) -> None:
     program(tmp_path / "bin", "mvn", "\x1b[1mApache Maven 3.9.9\x1b[m\nMaven home: /usr/share/maven")
-    assert maven_version() == "3.9.9"
+    assert find_maven().version == "3.9.9"
+
+
+def test_a_maven_that_is_too_old_is_refused(tmp_path: Path) -> None:
+    program(tmp_path / "bin", "mvn", "Apache Maven 3.6.0")
+    with pytest.raises(ToolError, match=r"Maven 3\.6\.0 at .* is too old: 3\.6\.3 or newer"):
+        find_maven()

@@ -24,10 +24,18 @@ def check() -> None:
     Examples:
       lakehouse contracts check
     """
-    from lakehouse.contracts import load_contracts
+    from lakehouse.contracts import Engine, load_contracts
 
     settings = load_settings()
     contracts = load_contracts(settings.contracts_dir)
+    for contract in contracts:
+        if contract.resolved_engine is not Engine.SPARK:
+            typer.secho(
+                f"{contract.table}: its freshness asks for {contract.resolved_engine.value}, which writes no streaming "
+                "table yet. Until then set `engine: spark`.",
+                fg=typer.colors.YELLOW,
+                err=True,
+            )
     typer.echo(f"{len(contracts)} contract{'' if len(contracts) == 1 else 's'} in {settings.contracts_dir}: all valid")
 
 
@@ -75,7 +83,6 @@ def show(table: Annotated[str, typer.Argument(help="schema.table")]) -> None:
     typer.echo(f"# engine:          {contract.resolved_engine.value} ({reason})")
     if contract.on_invalid is OnInvalid.QUARANTINE:
         typer.echo(f"# quarantine:      {contract.rejected_table}")
-    typer.echo(f"# consumer group:  {contract.consumer_group}")
     typer.echo(f"# stored columns:  {', '.join(column.name for column in contract.stored_columns())}")
 
 

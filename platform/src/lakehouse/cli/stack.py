@@ -54,9 +54,12 @@ def up(
     if no_generator:
         names = [name for name in names if name != "generator"]
     signal.signal(signal.SIGTERM, _interrupt)
+    # A mistake or a failure stops nothing that ran before.
+    ours = not stack.supervisor.is_running
     try:
         with stack.exclusively():
             seconds = run_steps(console, stack.up(names, settings.generator_rate if rate is None else rate))
+        ours = True
         console.print(f"\nReady after {seconds:.0f} s.", highlight=False)
         _print_next(console, settings, names, detach)
         if not detach:
@@ -66,7 +69,7 @@ def up(
         if detach:
             raise typer.Exit(130) from None
     finally:
-        if not detach:
+        if ours and not detach:
             with stack.exclusively():
                 run_steps(console, stack.down())
 

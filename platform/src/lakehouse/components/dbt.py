@@ -21,9 +21,19 @@ def following_sources() -> dg.AutomationCondition[Any]:
     tick: dg.AutomationCondition[Any] = dg.AutomationCondition.cron_tick_passed(_FOLLOW_AT_MOST)
     handled = dg.AutomationCondition.newly_requested() | dg.AutomationCondition.newly_updated()
     # Not `since_last_handled`, which a sensor's first evaluation resets. A first run that failed waits for the tick.
-    first = missing.newly_true().since(handled) & ~dg.AutomationCondition.any_deps_missing()
+    first = missing.newly_true().since(handled)
     follow = updated.since_last_handled() & tick.since_last_handled()
-    return ((first | follow) & ~dg.AutomationCondition.in_progress()).with_label("following_sources")
+    ready = ~dg.AutomationCondition.any_deps_missing() & ~dg.AutomationCondition.in_progress()
+    return ((first | follow) & ready).with_label("following_sources")
+
+
+def following_file() -> dg.AutomationCondition[Any]:
+    """Run when missing and when the file changed: what a seed does."""
+    missing: dg.AutomationCondition[Any] = dg.AutomationCondition.missing()
+    handled = dg.AutomationCondition.newly_requested() | dg.AutomationCondition.newly_updated()
+    first = missing.newly_true().since(handled)
+    changed = dg.AutomationCondition.code_version_changed().since(handled)
+    return ((first | changed) & ~dg.AutomationCondition.in_progress()).with_label("following_file")
 
 
 class Translator(DagsterDbtTranslator):
@@ -38,6 +48,6 @@ class Translator(DagsterDbtTranslator):
         return spec.replace_attributes(
             key=dg.AssetKey([node["schema"], node.get("alias") or node["name"]]),
             group_name=node["schema"],
-            kinds={"dbt", "duckdb", "deltalake"},
-            automation_condition=None if node["resource_type"] == "seed" else following_sources(),
+            kinds={"dbt", "duckdb"} if node["config"].get("materialized") == "view" else {"dbt", "duckdb", "deltalake"},
+            automation_condition=following_file() if node["resource_type"] == "seed" else following_sources(),
         )

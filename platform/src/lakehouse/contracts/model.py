@@ -80,6 +80,11 @@ class Contract(_Part):
                 raise MisplacedError(
                     ("columns", position, "name"), f"column {name!r} is added by the platform: choose another name"
                 )
+        if not self.source.fail_on_data_loss and self.on_invalid is not OnInvalid.QUARANTINE:
+            raise MisplacedError(
+                ("source", "fail_on_data_loss"),
+                "false needs on_invalid: quarantine, where lost offsets are recorded",
+            )
         references: list[tuple[tuple[str | int, ...], str]] = [
             *((("keys", position), name) for position, name in enumerate(self.keys)),
             *((("partition_by", position), name) for position, name in enumerate(self.partition_by)),
@@ -130,11 +135,6 @@ class Contract(_Part):
     def rejected_table(self) -> str:
         """The quarantine table, `<table>_rejected`."""
         return f"{self.table}_rejected"
-
-    @property
-    def consumer_group(self) -> str:
-        """The Kafka consumer group the writer reports its progress under."""
-        return f"lakehouse.{self.table}"
 
     def stored_columns(self) -> tuple[StoredColumn, ...]:
         """Columns of the Delta table, in order: the declared ones, then the Kafka coordinates."""

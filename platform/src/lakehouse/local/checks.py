@@ -11,7 +11,7 @@ import psutil
 
 from lakehouse.errors import LakehouseError
 from lakehouse.local.jars import JAR_SETS, jars_current
-from lakehouse.local.java import find_java, maven_version
+from lakehouse.local.java import find_java, find_maven
 from lakehouse.local.processes import short_command, stale_processes
 from lakehouse.local.programs import PROGRAM_NAMES, endpoints
 from lakehouse.local.supervisor import Supervisor
@@ -38,7 +38,7 @@ def examine(settings: Settings, supervisor: Supervisor) -> list[Finding]:
     """All checks, for `lakehouse doctor`: ports in use by the stack itself are no problem."""
     return [
         _finding("Java", _check_java),
-        _finding("Maven", lambda: f"Maven {maven_version()}"),
+        _finding("Maven", lambda: f"Maven {find_maven().version}"),
         _finding("Jars", partial(_check_jars, settings)),
         *_surroundings(settings, supervisor),
         *_ports(settings, supervisor, PROGRAM_NAMES),

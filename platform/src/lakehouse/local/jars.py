@@ -65,7 +65,7 @@ def lock_jars(settings: Settings, jar_set: str) -> Path:
 def _resolve(settings: Settings, jar_set: str, target: Path) -> None:
     pom = _definition(settings, jar_set) / "pom.xml"
     command = [
-        str(find_maven()), "--batch-mode", "--quiet", "--file", str(pom), "dependency:copy-dependencies",
+        str(find_maven().executable), "--batch-mode", "--quiet", "--file", str(pom), "dependency:copy-dependencies",
         "-DincludeScope=runtime", f"-DoutputDirectory={target}",
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603

@@ -13,6 +13,8 @@ from lakehouse.errors import LakehouseError
 
 #: What Kafka 4, Spark 4 and Flink 2 all run on.
 MINIMUM_JAVA = 17
+#: What the plugins of the poms ask for.
+MINIMUM_MAVEN = (3, 6, 3)
 _ANSWER_SECONDS = 60
 
 
@@ -57,21 +59,33 @@ def find_java() -> Java:
     return java
 
 
-def find_maven() -> Path:
-    """The ``mvn`` on ``PATH``. Raises ToolError with the install command."""
+@dataclass(frozen=True)
+class Maven:
+    """A Maven installation. ``version`` as in 3.8.7."""
+
+    executable: Path
+    version: str
+
+
+def find_maven() -> Maven:
+    """The ``mvn`` on ``PATH``.
+
+    Raises ToolError with the install command when there is none, when it does not run, or when it is older than
+    MINIMUM_MAVEN.
+    """
     executable = shutil.which("mvn")
     if executable is None:
         raise ToolError(f"no Maven found: `mvn` is not on PATH.\n{_install('maven')}")
-    return Path(executable)
-
-
-def maven_version() -> str:
-    """What ``mvn --version`` says first. Raises ToolError when Maven is missing or does not run."""
-    output = _output([str(find_maven()), "--batch-mode", "--version"])
-    match = re.search(r"Apache Maven (\S+?)(?:\x1b|\s|$)", output)
+    output = _output([executable, "--batch-mode", "--version"])
+    match = re.search(r"Apache Maven ((\d+)\.(\d+)\.(\d+)\S*?)(?:\x1b|\s|$)", output)
     if match is None:
         raise ToolError(f"mvn does not say its version. It printed:\n{output.strip()}\n{_install('maven')}")
-    return match[1]
+    if tuple(int(part) for part in match.groups()[1:]) < MINIMUM_MAVEN:
+        minimum = ".".join(str(part) for part in MINIMUM_MAVEN)
+        raise ToolError(
+            f"Maven {match[1]} at {executable} is too old: {minimum} or newer is needed.\n{_install('maven')}"
+        )
+    return Maven(Path(executable), match[1])
 
 
 def _output(command: list[str]) -> str:

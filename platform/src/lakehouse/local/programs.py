@@ -1,5 +1,6 @@
 """The programs of the local stack, as data: what runs, on which ports, after which others."""
 
+import hashlib
 import os
 import sys
 from collections.abc import Iterable, Mapping
@@ -15,6 +16,9 @@ from lakehouse.settings import Settings
 PROGRAM_NAMES = ("kafka", "spark", "dagster-webserver", "dagster-daemon", "generator")
 #: Set in the environment of every program, and inherited by what it starts: tells whose a process is.
 MARKER = "LAKEHOUSE_PROGRAM"
+#: Part of the declaration of those that read contracts or models at their start: a change of these restarts them.
+_CONTRACTS = "LAKEHOUSE_CONTRACTS_DIGEST"
+_MODELS = "LAKEHOUSE_MODELS_DIGEST"
 
 
 class UnknownProgramError(LakehouseError):
@@ -73,6 +77,8 @@ def declare_programs(settings: Settings, java: Java, generator_rate: float) -> t
     """All programs of the stack, in the order of starting. ``generator_rate`` is in events per second."""
     bin_dir = Path(sys.executable).parent
     kafka = settings.kafka_bootstrap_servers.split(",")[0]
+    contracts = _digest(settings.contracts_dir, ("*.yaml",))
+    models = _digest(settings.dbt_dir, ("*.sql", "*.yml", "*.csv", "*.py"))
     programs = (
         Program(
             name="kafka",
@@ -86,7 +92,7 @@ def declare_programs(settings: Settings, java: Java, generator_rate: float) -> t
             title="Spark queries",
             command=(sys.executable, "-m", "lakehouse_spark"),
             # Without it the UI listens on all interfaces, whatever spark.driver.bindAddress says.
-            environment={"SPARK_LOCAL_IP": "127.0.0.1"},
+            environment={"SPARK_LOCAL_IP": "127.0.0.1", _CONTRACTS: contracts},
             waits_for=(kafka,),
             # A micro-batch in flight may finish, see lakehouse_spark.application.
             stop_seconds=90,
@@ -98,13 +104,13 @@ def declare_programs(settings: Settings, java: Java, generator_rate: float) -> t
                 str(bin_dir / "dagster-webserver"),
                 *("-h", settings.dagster_host, "-p", str(settings.dagster_port), "-w", "workspace.yaml"),
             ),
-            environment={"DAGSTER_HOME": str(settings.home)},
+            environment={"DAGSTER_HOME": str(settings.home), _CONTRACTS: contracts, _MODELS: models},
         ),
         Program(
             name="dagster-daemon",
             title="Dagster daemon",
             command=(str(bin_dir / "dagster-daemon"), "run", "-w", "workspace.yaml"),
-            environment={"DAGSTER_HOME": str(settings.home)},
+            environment={"DAGSTER_HOME": str(settings.home), _CONTRACTS: contracts, _MODELS: models},
             stop_seconds=30,
         ),
         Program(
@@ -122,6 +128,16 @@ def dagster_url(settings: Settings) -> str:
     """Where a browser on this machine finds Dagster."""
     host = "127.0.0.1" if settings.dagster_host == "0.0.0.0" else settings.dagster_host  # noqa: S104 - a comparison
     return f"http://{host}:{settings.dagster_port}"
+
+
+def _digest(directory: Path, patterns: Iterable[str]) -> str:
+    """Changes when a file of ``directory`` does: what a program has read when it started."""
+    skipped = {directory / "target", directory / "logs", directory / "dbt_packages"}
+    files = sorted(file for pattern in patterns for file in directory.rglob(pattern) if not skipped & set(file.parents))
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(str(file.relative_to(directory)).encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()
 
 
 def check_names(names: Iterable[str], known: Iterable[str] = PROGRAM_NAMES) -> None:
