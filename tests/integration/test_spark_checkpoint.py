@@ -84,13 +84,13 @@ class TestCheckpoint:
         assert checkpoint.batch_range(0) == BatchRange(start={}, end={0: 10, 1: 20})
         assert checkpoint.batch_range(0).size == 0
 
-    def test_a_partition_new_in_a_batch_has_no_start(
+    def test_a_partition_new_in_a_batch_starts_at_its_beginning(
         self, checkpoint: Checkpoint, plan: Callable[[int, Offsets], None]
     ) -> None:
         plan(0, {0: 10})
         plan(1, {0: 12, 1: 7})
-        assert checkpoint.batch_range(1) == BatchRange(start={0: 10}, end={0: 12, 1: 7})
-        assert checkpoint.batch_range(1).size == 2
+        assert checkpoint.batch_range(1) == BatchRange(start={0: 10, 1: 0}, end={0: 12, 1: 7})
+        assert checkpoint.batch_range(1).size == 9
 
     def test_another_topic_has_no_offsets_here(
         self, spark: SparkSession, plan: Callable[[int, Offsets], None], tmp_path: Path

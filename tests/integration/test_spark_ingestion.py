@@ -3,6 +3,7 @@
 import shutil
 import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,18 @@ def test_a_query_goes_on_where_it_stopped(make_stage: Callable[..., Stage]) -> N
     stage.produce_good(5)
     stage.run_until(lambda: len(stage.offsets()) >= 15, "15 rows")
     assert stage.offsets() == list(range(15))
+
+
+def test_each_row_has_the_time_it_was_read(make_stage: Callable[..., Stage]) -> None:
+    stage = make_stage()
+    before = datetime.now(UTC)
+    stage.produce_good(1)
+    stage.produce(b"broken")
+    stage.run_until(lambda: len(stage.offsets()) == 1, "1 row")
+    for table in ("raw.orders", "raw.orders_rejected"):
+        [(moment,)] = stage.rows(f"SELECT ingested_at FROM {table}")
+        assert isinstance(moment, datetime)
+        assert before <= moment <= datetime.now(UTC)
 
 
 def test_a_lost_checkpoint_doubles_nothing_because_the_table_tells_its_offsets(

@@ -23,16 +23,17 @@ from lakehouse_spark.sink import Sink
 
 #: A batch starts this many times within the freshness a reader was promised, which leaves time to write it.
 _BATCHES_PER_FRESHNESS = 6
-_SHORTEST_TRIGGER = timedelta(seconds=1)
+#: How often a query looks for events. A full batch starts at once, so that a backlog does not wait for the interval.
+_LOOK_EVERY = timedelta(seconds=1)
 
 
 class LostTableError(LakehouseError):
     """A checkpoint remembers batches whose rows are in no table."""
 
 
-def trigger_interval(contract: Contract) -> timedelta:
-    """How often a micro-batch starts: often enough that the contract's freshness is kept with room to spare."""
-    return max(contract.freshness / _BATCHES_PER_FRESHNESS, _SHORTEST_TRIGGER)
+def longest_wait(contract: Contract) -> timedelta:
+    """How long events that fill no batch wait for one: the contract's freshness is kept with room to spare."""
+    return max(contract.freshness / _BATCHES_PER_FRESHNESS, _LOOK_EVERY)
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class IngestionQuery:
         return (
             rows.writeStream.queryName(self.contract.table)
             .option("checkpointLocation", self.checkpoint_location)
-            .trigger(processingTime=f"{trigger_interval(self.contract) // timedelta(milliseconds=1)} milliseconds")
+            .trigger(processingTime=f"{_LOOK_EVERY.total_seconds():g} seconds")
             .foreachBatch(partial(self._write, sink))
             .start()
         )
@@ -82,6 +83,8 @@ class IngestionQuery:
             .option("subscribe", source.topic)
             .option("startingOffsets", json.dumps({source.topic: resume}) if resume else source.starting_offsets)
             .option("maxOffsetsPerTrigger", source.max_offsets_per_trigger)
+            .option("minOffsetsPerTrigger", source.max_offsets_per_trigger)
+            .option("maxTriggerDelay", f"{longest_wait(self.contract) // timedelta(milliseconds=1)}ms")
             .option("failOnDataLoss", str(source.fail_on_data_loss).lower())
             .load()
         )

@@ -12,6 +12,7 @@ loses or doubles a row.
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, Row
@@ -51,10 +52,11 @@ class Sink:
             good = sum(partition.good for partition in summary)
             rejected = sum(partition.total for partition in summary) - good
             gaps = self.guard.lost({p.kafka_partition: p.first_read for p in summary}, batch_id)
-            self._reject(rows.where(~valid), rejected, batch_id, gaps)
+            stamped = rows.withColumn("ingested_at", F.lit(datetime.now(UTC)))
+            self._reject(stamped.where(~valid), rejected, batch_id, gaps)
             if good:
                 columns = [column.name for column in self.contract.stored_columns()]
-                self._append(rows.where(valid).select(columns), self.contract.table, batch_id, good)
+                self._append(stamped.where(valid).select(columns), self.contract.table, batch_id, good)
         finally:
             rows.unpersist()
 
