@@ -16,24 +16,28 @@ def following_sources() -> dg.AutomationCondition[Any]:
     The change and the tick are both latched (`since_last_handled`): a change that arrives while a run is in progress
     is not lost, and a source that stands still starts nothing.
     """
-    missing: dg.AutomationCondition[Any] = dg.AutomationCondition.missing()
     updated: dg.AutomationCondition[Any] = dg.AutomationCondition.any_deps_updated()
     tick: dg.AutomationCondition[Any] = dg.AutomationCondition.cron_tick_passed(_FOLLOW_AT_MOST)
-    handled = dg.AutomationCondition.newly_requested() | dg.AutomationCondition.newly_updated()
-    # Not `since_last_handled`, which a sensor's first evaluation resets. A first run that failed waits for the tick.
-    first = missing.newly_true().since(handled)
     follow = updated.since_last_handled() & tick.since_last_handled()
     ready = ~dg.AutomationCondition.any_deps_missing() & ~dg.AutomationCondition.in_progress()
-    return ((first | follow) & ready).with_label("following_sources")
+    return ((_first_run() | follow) & ready).with_label("following_sources")
 
 
 def following_file() -> dg.AutomationCondition[Any]:
     """Run when missing and when the file changed: what a seed does."""
+    changed = dg.AutomationCondition.code_version_changed().since(_handled())
+    return ((_first_run() | changed) & ~dg.AutomationCondition.in_progress()).with_label("following_file")
+
+
+def _handled() -> dg.AutomationCondition[Any]:
+    """Not the part of `since_last_handled` that a sensor's first evaluation resets."""
+    return dg.AutomationCondition.newly_requested() | dg.AutomationCondition.newly_updated()
+
+
+def _first_run() -> dg.AutomationCondition[Any]:
+    """Until it was asked for once. A first run that failed waits for the next reason."""
     missing: dg.AutomationCondition[Any] = dg.AutomationCondition.missing()
-    handled = dg.AutomationCondition.newly_requested() | dg.AutomationCondition.newly_updated()
-    first = missing.newly_true().since(handled)
-    changed = dg.AutomationCondition.code_version_changed().since(handled)
-    return ((first | changed) & ~dg.AutomationCondition.in_progress()).with_label("following_file")
+    return missing.newly_true().since(_handled())
 
 
 class Translator(DagsterDbtTranslator):

@@ -30,15 +30,16 @@ def current_manifest(settings: Settings) -> Path:
     manifest = target / "manifest.json"
     with (target / "parse.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not manifest.exists() or manifest.stat().st_mtime < _newest_source(settings.dbt_dir):
+        newest = max(file.stat().st_mtime for file in project_files(settings.dbt_dir))
+        if not manifest.exists() or manifest.stat().st_mtime < newest:
             _parse(settings, target)
     return manifest
 
 
-def _newest_source(project: Path) -> float:
+def project_files(project: Path) -> list[Path]:
+    """What dbt parses of the project: not what it writes itself."""
     skipped = {project / "target", project / "logs", project / "dbt_packages"}
-    files = (file for pattern in _SOURCES for file in project.rglob(pattern) if not skipped & set(file.parents))
-    return max(file.stat().st_mtime for file in files)
+    return [file for pattern in _SOURCES for file in project.rglob(pattern) if not skipped & set(file.parents)]
 
 
 def _parse(settings: Settings, target: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from lakehouse.dbt_delta.manifest import project_files
 from lakehouse.errors import LakehouseError
 from lakehouse.local.java import Java
 from lakehouse.local.kafka import broker_command
@@ -77,8 +78,8 @@ def declare_programs(settings: Settings, java: Java, generator_rate: float) -> t
     """All programs of the stack, in the order of starting. ``generator_rate`` is in events per second."""
     bin_dir = Path(sys.executable).parent
     kafka = settings.kafka_bootstrap_servers.split(",")[0]
-    contracts = _digest(settings.contracts_dir, ("*.yaml",))
-    models = _digest(settings.dbt_dir, ("*.sql", "*.yml", "*.csv", "*.py"))
+    contracts = _digest(settings.contracts_dir.glob("*.yaml"))
+    models = _digest(project_files(settings.dbt_dir))
     programs = (
         Program(
             name="kafka",
@@ -130,13 +131,11 @@ def dagster_url(settings: Settings) -> str:
     return f"http://{host}:{settings.dagster_port}"
 
 
-def _digest(directory: Path, patterns: Iterable[str]) -> str:
-    """Changes when a file of ``directory`` does: what a program has read when it started."""
-    skipped = {directory / "target", directory / "logs", directory / "dbt_packages"}
-    files = sorted(file for pattern in patterns for file in directory.rglob(pattern) if not skipped & set(file.parents))
+def _digest(files: Iterable[Path]) -> str:
+    """Changes when one of ``files`` does: what a program has read when it started."""
     digest = hashlib.sha256()
-    for file in files:
-        digest.update(str(file.relative_to(directory)).encode() + b"\0" + file.read_bytes() + b"\0")
+    for file in sorted(files):
+        digest.update(str(file).encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()
 
 
