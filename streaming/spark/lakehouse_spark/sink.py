@@ -12,7 +12,6 @@ loses or doubles a row.
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, Row
@@ -52,7 +51,7 @@ class Sink:
             good = sum(partition.good for partition in summary)
             rejected = sum(partition.total for partition in summary) - good
             gaps = self.guard.lost({p.kafka_partition: p.first_read for p in summary}, batch_id)
-            stamped = rows.withColumn("ingested_at", F.lit(datetime.now(UTC)))
+            stamped = rows.withColumn("ingested_at", F.call_function("events.read_at"))
             self._reject(stamped.where(~valid), rejected, batch_id, gaps)
             if good:
                 columns = [column.name for column in self.contract.stored_columns()]

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from lakehouse.local import jars
+from lakehouse.local.build import BUILT_JARS
 from lakehouse.local.jars import JarError, fetch_jars, jars_current, lock_jars
 from lakehouse.local.java import Maven
 from lakehouse.settings import Settings
@@ -87,3 +88,38 @@ def test_mavens_own_message_is_passed_on(settings: Settings, monkeypatch: pytest
     monkeypatch.setattr(jars, "find_maven", lambda: Maven(maven, "3.9.9"))
     with pytest.raises(JarError, match="Could not find artifact x:y:1"):
         fetch_jars(settings, "spark")
+
+
+@pytest.fixture
+def sources(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The Java sources of a checkout; a stand-in for Maven packs them as they are."""
+    streaming = settings.home / "streaming"
+    for module in BUILT_JARS["events"]:
+        code = streaming / module / "src" / "main" / "java"
+        code.mkdir(parents=True)
+        (streaming / module / "pom.xml").write_text("<project/>")
+        (code / "Code.java").write_text("class Code {}")
+    (streaming / "pom.xml").write_text("<project/>")
+
+    def build(_settings: Settings, _jar_set: str, target: Path) -> None:
+        target.mkdir()
+        (target / "code.jar").write_bytes(b"".join(file.read_bytes() for file in sorted(streaming.rglob("*.java"))))
+
+    monkeypatch.setattr(jars, "build_jars", build)
+    return streaming
+
+
+@pytest.mark.parametrize("file", ["pom.xml", "event-parser/pom.xml", "event-parser/src/main/java/Code.java"])
+def test_our_own_jars_are_built_anew_when_their_sources_change(settings: Settings, sources: Path, file: str) -> None:
+    fetch_jars(settings, "events")
+    assert jars_current(settings, "events")
+    (sources / file).write_text("changed")
+    assert not jars_current(settings, "events")
+
+
+def test_our_own_jars_are_not_built_anew_for_a_test(settings: Settings, sources: Path) -> None:
+    fetch_jars(settings, "events")
+    test = sources / "event-parser" / "src" / "test" / "CodeTest.java"
+    test.parent.mkdir(parents=True)
+    test.write_text("class CodeTest {}")
+    assert jars_current(settings, "events")

@@ -4,12 +4,12 @@ import typer
 
 from lakehouse.settings import load_settings
 
-jars_app = typer.Typer(help="The pinned jars of Kafka and Spark.", no_args_is_help=True)
+jars_app = typer.Typer(help="The jars of Kafka and Spark, and the project's own.", no_args_is_help=True)
 
 
 @jars_app.command()
 def fetch() -> None:
-    """Resolve the jars through Maven and verify them. Nothing to do when they are there."""
+    """Resolve the pinned jars through Maven and verify them, and build our own. Nothing to do when they are there."""
     from lakehouse.local.jars import JAR_SETS, fetch_jars
 
     settings = load_settings()
@@ -20,8 +20,8 @@ def fetch() -> None:
 @jars_app.command()
 def lock() -> None:
     """Write deploy/jars/*/checksums.sha256 anew after a change of a pom.xml. Review the difference."""
-    from lakehouse.local.jars import JAR_SETS, lock_jars
+    from lakehouse.local.jars import PINNED_JARS, lock_jars
 
     settings = load_settings()
-    for jar_set in JAR_SETS:
+    for jar_set in PINNED_JARS:
         typer.echo(f"wrote {lock_jars(settings, jar_set)}")

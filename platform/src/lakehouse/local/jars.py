@@ -1,6 +1,7 @@
-"""Pinned jars, resolved through Maven and verified against committed checksums.
+"""The jars that the JVMs run: pinned ones, resolved through Maven and verified, and those of the project itself.
 
-``deploy/jars/<set>/pom.xml`` says which jars, ``checksums.sha256`` beside it (as of ``sha256sum``) their content.
+``deploy/jars/<set>/pom.xml`` says which jars are pinned, ``checksums.sha256`` beside it (as of ``sha256sum``) their
+content. What is built from ``streaming/`` has no checksum: it is as trusted as the checkout.
 """
 
 import fcntl
@@ -13,10 +14,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lakehouse.errors import LakehouseError
+from lakehouse.local.build import BUILT_JARS, build_jars, sources_fingerprint
 from lakehouse.local.java import find_maven
 from lakehouse.settings import Settings
 
-JAR_SETS = ("kafka", "spark")
+PINNED_JARS = ("kafka", "spark")
+JAR_SETS = (*PINNED_JARS, *BUILT_JARS)
 _STAMP = ".complete"
 
 
@@ -31,9 +34,9 @@ def jars_current(settings: Settings, jar_set: str) -> bool:
 
 
 def fetch_jars(settings: Settings, jar_set: str) -> Path:
-    """The directory of the jars of ``jar_set``, fetched and verified where they are not there yet.
+    """The directory of the jars of ``jar_set``, fetched and verified, or built, where they are not there yet.
 
-    Complete or absent: the directory appears in one rename. Raises JarError naming the jar and the remedy.
+    Complete or absent: the directory appears in one rename. Raises JarError naming the jar and the remedy, BuildError.
     """
     directory = settings.jars_dir / jar_set
     settings.jars_dir.mkdir(parents=True, exist_ok=True)
@@ -42,8 +45,11 @@ def fetch_jars(settings: Settings, jar_set: str) -> Path:
             return directory
         with tempfile.TemporaryDirectory(dir=settings.jars_dir, prefix=f".{jar_set}-") as temporary:
             fetched = Path(temporary) / jar_set
-            _resolve(settings, jar_set, fetched)
-            _verify(_definition(settings, jar_set), jar_set, fetched)
+            if jar_set in BUILT_JARS:
+                build_jars(settings, jar_set, fetched)
+            else:
+                _resolve(settings, jar_set, fetched)
+                _verify(_definition(settings, jar_set), jar_set, fetched)
             (fetched / _STAMP).write_text(_fingerprint(settings, jar_set), encoding="utf-8")
             if directory.exists():
                 os.rename(directory, Path(temporary) / "previous")
@@ -106,7 +112,9 @@ def _definition(settings: Settings, jar_set: str) -> Path:
 
 
 def _fingerprint(settings: Settings, jar_set: str) -> str:
-    """Changes with the pom and with the checksums."""
+    """Changes with the pom and with the checksums, or with the sources."""
+    if jar_set in BUILT_JARS:
+        return sources_fingerprint(settings, jar_set)
     definition = _definition(settings, jar_set)
     files = (definition / "pom.xml", definition / "checksums.sha256")
     return "\n".join(_sha256(file) if file.is_file() else "missing" for file in files)
