@@ -59,7 +59,7 @@ def settings_page() -> str:
 
 
 def _setting_default(field: FieldInfo) -> str:
-    return "derived" if field.is_required() or field.default == "" else f"`{field.default}`"
+    return f"`{field.default}`" if not field.is_required() and str(field.default) else "derived"
 
 
 def _page(title: str, introduction: str, sections: Mapping[str, str]) -> str:

@@ -8,7 +8,7 @@ that all of them agree.
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lakehouse.errors import LakehouseError
@@ -59,6 +59,15 @@ class Settings(BaseSettings):
     kafka_bootstrap_servers: str = Field(default="", description="host:port[,…]; default: the local broker")
     kafka_heap: str = Field(default="512m", description="-Xmx of the local broker")
 
+    postgres_host: str = Field(default="127.0.0.1", description="Postgres that dbt reads; default: the local one")
+    # Not 5432: a Postgres of one's own may well be there.
+    postgres_port: int = Field(default=15432, ge=1, le=65535, description="Postgres, the local one included")
+    postgres_database: str = Field(default="lakehouse", description="Postgres database")
+    postgres_user: str = Field(default="lakehouse", description="Postgres role")
+    postgres_password: SecretStr = Field(
+        default=SecretStr(""), description="Its password; default: one made for the local Postgres, kept beside its data"
+    )
+
     dagster_host: str = Field(default="127.0.0.1", description="Address the Dagster webserver listens on")
     dagster_port: int = Field(default=3000, ge=1, le=65535, description="Dagster webserver")
 
@@ -105,12 +114,30 @@ class Settings(BaseSettings):
         return self.state_dir / "jars"
 
     @property
+    def postgres_dir(self) -> Path:
+        """The local Postgres: its data, and its password."""
+        return self.state_dir / "postgres"
+
+    @property
+    def postgres_password_file(self) -> Path:
+        return self.postgres_dir / "password"
+
+    @property
+    def catalogue_file(self) -> Path:
+        """The DuckDB file that shows every Delta table and dbt view by name."""
+        return self.state_dir / "lakehouse.duckdb"
+
+    @property
     def dbt_dir(self) -> Path:
         return self.home / "dbt"
 
     def as_environment(self) -> dict[str, str]:
         """Every setting as its environment variable, for processes that the stack starts."""
-        return {f"{_PREFIX}{name.upper()}": str(value) for name, value in self.model_dump().items()}
+        return {f"{_PREFIX}{name.upper()}": _text(value) for name, value in self.model_dump().items()}
+
+
+def _text(value: object) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
 
 def _location(home: Path, value: str) -> str:

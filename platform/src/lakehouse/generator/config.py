@@ -10,6 +10,7 @@ from lakehouse.errors import LakehouseError
 
 TOPIC = "orders.events"
 DEFAULT_SPAN = timedelta(days=3)
+DEFAULT_CUSTOMERS = 10_000
 
 #: An endless stream lives its orders within minutes, so that a watcher sees every status.
 _LIVE_LIFETIME = timedelta(minutes=5)
@@ -53,7 +54,7 @@ class GeneratorConfig:
     topic: str = TOPIC
     start: datetime | None = None
     span: timedelta = DEFAULT_SPAN
-    customers: int = 10_000
+    customers: int = DEFAULT_CUSTOMERS
 
     def __post_init__(self) -> None:
         for name in ("late", "duplicates", "malformed"):

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from lakehouse.generator import orders
+from lakehouse.generator.customers import customer_ids
 from lakehouse.generator.schedule import Events
 
 _DAY_MS = 86_400_000
@@ -40,7 +41,7 @@ class Encoder:
         self._bounds = orders.customer_bounds(customers)
         # The busiest customers are spread over the ids, as they would be.
         numbers = np.random.default_rng(0).permutation(customers)
-        self._customer_ids = pa.array([f"c-{number:06}" for number in numbers])
+        self._customer_ids = customer_ids(numbers)
 
     def rows(self, events: Events) -> pa.Table:
         """What the contract's columns hold for each event, defaults filled in; schema ROW_SCHEMA."""

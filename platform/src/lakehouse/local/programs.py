@@ -11,10 +11,11 @@ from lakehouse.dbt_delta.manifest import project_files
 from lakehouse.errors import LakehouseError
 from lakehouse.local.java import Java
 from lakehouse.local.kafka import broker_command
+from lakehouse.local.postgres import server_command
 from lakehouse.settings import Settings
 
 #: In the order of starting; stopping goes backwards, so that producers end before the broker does.
-PROGRAM_NAMES = ("kafka", "spark", "dagster-webserver", "dagster-daemon", "generator")
+PROGRAM_NAMES = ("kafka", "postgres", "spark", "dagster-webserver", "dagster-daemon", "generator")
 #: Set in the environment of every program, and inherited by what it starts: tells whose a process is.
 MARKER = "LAKEHOUSE_PROGRAM"
 #: Part of the declaration of those that read contracts or models at their start: a change of these restarts them.
@@ -39,7 +40,7 @@ class Program:
     """One process under the supervisor.
 
     ``waits_for`` are the ``host:port`` it needs before it starts; ``stop_seconds`` is how long it may take to end
-    after SIGTERM.
+    after ``stop_signal``.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Program:
     environment: Mapping[str, str]
     waits_for: tuple[str, ...] = ()
     stop_seconds: int = 20
+    stop_signal: str = "TERM"
 
     @property
     def supervised_command(self) -> tuple[str, ...]:
@@ -64,6 +66,7 @@ def endpoints(settings: Settings) -> dict[str, Endpoint]:
             {"kafka_port": settings.kafka_port, "kafka_controller_port": settings.kafka_controller_port},
             f"127.0.0.1:{settings.kafka_port}",
         ),
+        "postgres": Endpoint({"postgres_port": settings.postgres_port}, f"127.0.0.1:{settings.postgres_port}"),
         "spark": Endpoint(
             {"spark_ui_port": settings.spark_ui_port, "spark_status_port": settings.spark_status_port},
             f"http://127.0.0.1:{settings.spark_ui_port}",
@@ -87,6 +90,14 @@ def declare_programs(settings: Settings, java: Java, generator_rate: float) -> t
             command=broker_command(settings, java),
             environment={},
             stop_seconds=60,
+        ),
+        Program(
+            name="postgres",
+            title="Postgres",
+            command=server_command(settings),
+            environment={},
+            # With SIGTERM it would wait for its clients to leave.
+            stop_signal="INT",
         ),
         Program(
             name="spark",

@@ -11,6 +11,7 @@ from lakehouse.contracts import Engine, load_contracts
 from lakehouse.errors import LakehouseError
 from lakehouse.local.kafka import broker_answers
 from lakehouse.local.logs import last_lines
+from lakehouse.local.postgres import server_answers
 from lakehouse.local.programs import Program, dagster_url
 from lakehouse.local.supervisor import Supervisor, log_file
 from lakehouse.settings import Settings
@@ -109,6 +110,7 @@ def _daemon_ready(settings: Settings) -> str | None:
 
 _PROBES: dict[str, Probe] = {
     "kafka": broker_answers,
+    "postgres": server_answers,
     "spark": _spark_ready,
     "dagster-webserver": _webserver_ready,
     "dagster-daemon": _daemon_ready,

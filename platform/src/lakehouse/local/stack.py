@@ -9,9 +9,11 @@ from functools import partial
 from lakehouse.contracts import load_contracts
 from lakehouse.errors import LakehouseError
 from lakehouse.local.checks import check_machine
+from lakehouse.local.customers import ensure_customers
 from lakehouse.local.jars import JAR_SETS, fetch_jars, jars_current
 from lakehouse.local.java import Java, find_java
 from lakehouse.local.kafka import ensure_topics, prepare_broker
+from lakehouse.local.postgres import prepare_server
 from lakehouse.local.processes import stale_processes, stop_processes
 from lakehouse.local.programs import PROGRAM_NAMES, Program, check_names, declare_programs, endpoints
 from lakehouse.local.readiness import wait_until_ready
@@ -50,22 +52,27 @@ class Stack:
         declared = declare_programs(self._settings, java, generator_rate)
         # Those alive are looked at too: a change of their declaration restarts them.
         wanted = [program for program in declared if program.name in {*names, *alive}]
-        after_broker = [program for program in wanted if program.name != "kafka"]
+        by_name = {program.name: program for program in wanted}
+        others = [program for program in wanted if program.name not in ("kafka", "postgres")]
         steps = [
             Step("This machine", partial(self._check, [program.name for program in wanted])),
             *(Step(f"Jars of {jar_set}", partial(self._fetch, jar_set)) for jar_set in JAR_SETS),
             Step("Supervisor", partial(self._supervise, declared)),
         ]
-        if len(after_broker) < len(wanted):
-            broker = wanted[0]
+        if broker := by_name.get("kafka"):
             steps += [
                 Step(broker.title, partial(self._start_broker, broker, java)),
                 Step("Topics", self._create_topics),
             ]
-        if after_broker:
+        if postgres := by_name.get("postgres"):
+            steps += [
+                Step(postgres.title, partial(self._start_postgres, postgres)),
+                Step("Customers", self._create_customers),
+            ]
+        if others:
             # Together, as their start-ups wait much on disks and on each other.
-            steps.append(Step("Start", partial(self._start, after_broker)))
-        return [*steps, *(Step(program.title, partial(self._await, program)) for program in after_broker)]
+            steps.append(Step("Start", partial(self._start, others)))
+        return [*steps, *(Step(program.title, partial(self._await, program)) for program in others)]
 
     def down(self) -> list[Step]:
         """The steps after which nothing of the stack runs, not even what an earlier crash left. May be empty."""
@@ -114,6 +121,15 @@ class Stack:
     def _create_topics(self) -> str:
         created = ensure_topics(self._settings, load_contracts(self._settings.contracts_dir))
         return f"created {', '.join(created)}" if created else "already there"
+
+    def _start_postgres(self, program: Program) -> str:
+        prepare_server(self._settings)
+        self.supervisor.start(program.name)
+        return self._await(program)
+
+    def _create_customers(self) -> str:
+        created = ensure_customers(self._settings)
+        return "already there" if created is None else f"created public.customers with {created:,} rows"
 
     def _start(self, programs: Sequence[Program]) -> str:
         for program in programs:

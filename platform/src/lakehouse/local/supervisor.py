@@ -76,6 +76,9 @@ class Supervisor:
         self._settings.run_dir.mkdir(parents=True, exist_ok=True)
         self._settings.logs_dir.mkdir(parents=True, exist_ok=True)
         file = self._settings.run_dir / "supervisord.conf"
+        # It holds the programs' environment, and with it a password that was given.
+        file.touch(mode=0o600)
+        file.chmod(0o600)
         file.write_text(render_config(self._settings, programs), encoding="utf-8")
         if self.is_running:
             self._reload()
@@ -202,9 +205,9 @@ def _program_section(settings: Settings, program: Program) -> dict[str, str]:
         "autostart": "false",
         "autorestart": "true",
         "startsecs": "3",
-        "stopsignal": "TERM",
+        "stopsignal": program.stop_signal,
         "stopwaitsecs": str(program.stop_seconds),
-        # SIGTERM goes to the program alone, which ends its children in good order; SIGKILL to all of them.
+        # The signal goes to the program alone, which ends its children in good order; SIGKILL to all of them.
         "killasgroup": "true",
         "redirect_stderr": "true",
         "stdout_logfile": _text(str(log_file(settings, program.name))),

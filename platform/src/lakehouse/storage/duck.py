@@ -4,6 +4,7 @@ DuckDB reads Delta well and must not write it: delta-rs commits, see DESIGN.md.
 """
 
 import importlib.util
+import tempfile
 from pathlib import Path
 
 import duckdb
@@ -11,6 +12,9 @@ from duckdb import DuckDBPyConnection
 
 from lakehouse.errors import LakehouseError
 from lakehouse.storage.catalog import Catalog
+
+#: DuckDB calls the entry point that is named as the file is, and the wheel's file bears the extension's other name.
+_ENTRY_POINTS = {"postgres": "postgres_scanner"}
 
 
 class ExtensionNotFoundError(LakehouseError):
@@ -35,12 +39,12 @@ def connect(catalog: Catalog) -> DuckDBPyConnection:
 
 def load_delta_extension(connection: DuckDBPyConnection) -> None:
     """Loads the Delta extension from its wheel, without the web. Raises ExtensionNotFoundError."""
-    _load_extension(connection, "delta")
+    load_extension(connection, "delta")
 
 
 def delta_scan_sql(catalog: Catalog, name: str, version: int | None = None) -> str:
     """The table function that scans the table at ``version``, or at its newest."""
-    uri = _literal(catalog.uri(name))
+    uri = literal(catalog.uri(name))
     return f"delta_scan({uri})" if version is None else f"delta_scan({uri}, version => {int(version)})"
 
 
@@ -48,7 +52,7 @@ def configure_storage(connection: DuckDBPyConnection, catalog: Catalog) -> None:
     """Gives DuckDB the credentials and the endpoint of ``catalog``; nothing to do for local tables."""
     if not catalog.root.startswith("s3://"):
         return
-    _load_extension(connection, "httpfs")
+    load_extension(connection, "httpfs")
     options = catalog.storage_options
     endpoint = options.get("AWS_ENDPOINT_URL", "")
     fields = {
@@ -61,18 +65,19 @@ def configure_storage(connection: DuckDBPyConnection, catalog: Catalog) -> None:
         "URL_STYLE": "path" if endpoint else None,
         "USE_SSL": "false" if endpoint.startswith("http://") else None,
     }
-    given = "".join(f", {field} {_literal(value)}" for field, value in fields.items() if value is not None)
-    connection.execute(f"CREATE OR REPLACE SECRET lakehouse (TYPE s3, SCOPE {_literal(catalog.root)}{given})")
+    given = "".join(f", {field} {literal(value)}" for field, value in fields.items() if value is not None)
+    connection.execute(f"CREATE OR REPLACE SECRET lakehouse (TYPE s3, SCOPE {literal(catalog.root)}{given})")
 
 
-def _load_extension(connection: DuckDBPyConnection, extension: str) -> None:
+def load_extension(connection: DuckDBPyConnection, extension: str) -> None:
+    """Loads ``extension`` from its wheel, without the web. Raises ExtensionNotFoundError."""
     package = f"duckdb_extension_{extension}"
     spec = importlib.util.find_spec(package)
     directories = spec.submodule_search_locations if spec else None
     file = Path("extensions", f"v{duckdb.__version__}", f"{extension}.duckdb_extension")
     for directory in directories or ():
         if (Path(directory) / file).is_file():
-            connection.execute(f"LOAD {_literal(str(Path(directory) / file))}")
+            _load(connection, Path(directory) / file, _ENTRY_POINTS.get(extension, extension))
             return
     raise ExtensionNotFoundError(
         f"DuckDB {duckdb.__version__} needs its extension {extension!r} at the very same version, and the package "
@@ -80,5 +85,16 @@ def _load_extension(connection: DuckDBPyConnection, extension: str) -> None:
     )
 
 
-def _literal(text: str) -> str:
+def _load(connection: DuckDBPyConnection, file: Path, entry_point: str) -> None:
+    if file.stem == entry_point:
+        connection.execute(f"LOAD {literal(str(file))}")
+        return
+    with tempfile.TemporaryDirectory() as directory:
+        renamed = Path(directory) / f"{entry_point}{file.suffix}"
+        renamed.symlink_to(file)
+        connection.execute(f"LOAD {literal(str(renamed))}")
+
+
+def literal(text: str) -> str:
+    """``text`` as a string literal of SQL."""
     return "'" + text.replace("'", "''") + "'"
