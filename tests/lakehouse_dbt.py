@@ -14,8 +14,10 @@ from dbt.contracts.graph.manifest import Manifest
 from deltalake import DeltaTable, write_deltalake
 
 from lakehouse.contracts.loader import find_contract
+from lakehouse.settings import Settings
 from lakehouse.storage import Catalog, create_tables
 from lakehouse.storage.duck import connect
+from lakehouse.storage.postgres import password
 
 REPOSITORY = Path(__file__).parents[1]
 PROJECT = REPOSITORY / "dbt"
@@ -43,6 +45,8 @@ class Event:
 class Lakehouse:
     """Tables below a directory, and dbt on them."""
 
+    #: The Postgres that dbt reads. Without one, its models are left out.
+    postgres: Settings | None = None
     #: dbt-duckdb keeps its database for the life of a process. Many runs in one place can share it: it opens slowly.
     keep_database = False
 
@@ -67,12 +71,15 @@ class Lakehouse:
             "LAKEHOUSE_ROOT": self.catalog.root,
             "LAKEHOUSE_HOME": str(REPOSITORY),
             "LAKEHOUSE_STATE_DIR": str(self._directory / "state"),
+            **self._postgres_environment(),
             **(env or {}),
         }
         before = dict(os.environ)
         os.environ.update(given)
         try:
-            return dbtRunner(manifest=self._manifest).invoke([*arguments, *self._options()])
+            return dbtRunner(manifest=self._manifest).invoke(
+                [*arguments, *self._selection(arguments), *self._options()]
+            )
         finally:
             if not self.keep_database:
                 DuckDBConnectionManager.close_all_connections()
@@ -98,6 +105,18 @@ class Lakehouse:
         """The rows of a query over the tables' newest versions."""
         with connect(self.catalog) as connection:
             return connection.execute(sql).fetchall()
+
+    def _postgres_environment(self) -> dict[str, str]:
+        if self.postgres is None:
+            return {}
+        return {
+            "LAKEHOUSE_POSTGRES_PORT": str(self.postgres.postgres_port),
+            "LAKEHOUSE_POSTGRES_PASSWORD": password(self.postgres),
+        }
+
+    def _selection(self, arguments: Sequence[str]) -> list[str]:
+        everything = arguments[0] in ("build", "run", "test") and not {"--select", "--exclude"} & set(arguments)
+        return ["--exclude", "source:postgres+"] if everything and self.postgres is None else []
 
     def _options(self) -> list[str]:
         target = self._directory / "target"

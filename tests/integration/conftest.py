@@ -1,5 +1,6 @@
 """Real parts, started once on free ports, shared by the tests that can share, and always stopped."""
 
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from tests.waiting import wait_for
 from lakehouse.local.jars import JAR_SETS, fetch_jars
 from lakehouse.local.java import find_java
 from lakehouse.local.kafka import broker_answers, broker_command, prepare_broker
+from lakehouse.local.postgres import prepare_server, server_answers, server_command
 from lakehouse.settings import Settings, load_settings
 from lakehouse_spark.session import spark_session
 
@@ -60,6 +62,23 @@ def broker(make_state: Callable[..., Settings], tmp_path_factory: pytest.TempPat
         yield Broker(settings)
     finally:
         process.terminate()
+        process.wait(timeout=60)
+
+
+@pytest.fixture(scope="session")
+def postgres(make_settings: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """A running Postgres without tables; its settings."""
+    settings = make_settings(tmp_path_factory.mktemp("postgres") / "state")
+    settings.state_dir.mkdir()
+    prepare_server(settings)
+    log = settings.state_dir / "postgres.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(server_command(settings), stdout=output, stderr=subprocess.STDOUT)
+    try:
+        wait_for(lambda: server_answers(settings) is None, "Postgres to answer", 60, lambda: log.read_text()[-2000:])
+        yield settings
+    finally:
+        process.send_signal(signal.SIGINT)
         process.wait(timeout=60)
 
 

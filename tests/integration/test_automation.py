@@ -48,9 +48,10 @@ def graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Graph]:
         yield Graph(definitions, instance)
 
 
-def test_the_seed_comes_first_then_every_model_with_the_first_data(graph: Graph) -> None:
-    assert graph.tick() == {"marts/dim_fx_rates"}
+def test_what_needs_no_stream_comes_first_then_every_model_with_the_first_data(graph: Graph) -> None:
+    assert graph.tick() == {"marts/dim_fx_rates", "marts/dim_customers"}
     graph.has("marts/dim_fx_rates")
+    graph.has("marts/dim_customers")
     assert graph.tick() == set()
     graph.has("raw/orders")
     assert graph.tick() >= {"staging/stg_orders", "marts/fct_orders_daily", "marts/fct_daily_revenue"}
@@ -61,6 +62,25 @@ def test_no_model_is_asked_for_while_something_upstream_is_missing(graph: Graph)
     graph.has("raw/orders")
     asked = set.union(*(graph.tick(timedelta(minutes=1)) for _ in range(10)))
     assert "marts/fct_orders_daily" not in asked
+
+
+def test_a_model_of_a_database_runs_once_and_then_by_the_schedule_alone(graph: Graph) -> None:
+    assert "marts/dim_customers" in graph.tick()
+    graph.has("marts/dim_customers")
+    graph.has("raw/orders")
+    asked = set.union(*(graph.tick(timedelta(minutes=1)) for _ in range(30)))
+    assert "marts/dim_customers" not in asked
+    job = graph.definitions.resolve_job_def("dbt_incremental")
+    assert dg.AssetKey(["marts", "dim_customers"]) in job.asset_layer.executable_asset_keys
+
+
+def test_a_database_is_an_asset_upstream_of_the_model_that_reads_it(graph: Graph) -> None:
+    assets = graph.definitions.resolve_asset_graph()
+    source = assets.get(dg.AssetKey(["postgres", "customers"]))
+    assert source.is_external
+    assert source.kinds == {"postgres"}
+    assert source.owners == ["team:analytics"]
+    assert source.child_keys == {dg.AssetKey(["marts", "dim_customers"])}
 
 
 def test_the_dbt_job_is_scheduled_every_quarter_of_an_hour_and_runs_from_the_start(graph: Graph) -> None:

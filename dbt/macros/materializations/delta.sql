@@ -22,6 +22,20 @@
   {%- do adapter.drop_relation(rows) -%}
 {% endmacro %}
 
+{# What every materialization begins with. #}
+{% macro lakehouse_before() %}
+  {%- do run_hooks(pre_hooks, inside_transaction=False) -%}
+  {%- do run_hooks(pre_hooks, inside_transaction=True) -%}
+{% endmacro %}
+
+{# What every materialization ends with, and returns: the view over its table. #}
+{% macro lakehouse_after() %}
+  {%- do run_hooks(post_hooks, inside_transaction=True) -%}
+  {%- do adapter.commit() -%}
+  {%- do run_hooks(post_hooks, inside_transaction=False) -%}
+  {{ return({'relations': [this.incorporate(type='view')]}) }}
+{% endmacro %}
+
 {# Where the rows of a model are computed to. #}
 {% macro lakehouse_rows() %}
   {%- if model.language == 'python' -%}

@@ -1,6 +1,5 @@
 {% materialization seed, adapter='duckdb' %}
-  {{ run_hooks(pre_hooks, inside_transaction=False) }}
-  {{ run_hooks(pre_hooks, inside_transaction=True) }}
+  {%- do lakehouse_before() -%}
   {%- set agate_table = load_agate_table() -%}
   {#- What `dbt seed --show` prints. -#}
   {%- do store_result('agate_table', response='OK', agate_table=agate_table) -%}
@@ -9,10 +8,7 @@
     {{- lakehouse_seed_sql(rows, agate_table) -}}
   {% endcall %}
   {%- do lakehouse_build(rows) -%}
-  {{ run_hooks(post_hooks, inside_transaction=True) }}
-  {%- do adapter.commit() -%}
-  {{ run_hooks(post_hooks, inside_transaction=False) }}
-  {{ return({'relations': [this.incorporate(type='view')]}) }}
+  {{ return(lakehouse_after()) }}
 {% endmaterialization %}
 
 {# Loads the file into a temporary table; dbt infers the types that `column_types` does not give. #}

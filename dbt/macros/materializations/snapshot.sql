@@ -2,8 +2,7 @@
 {% materialization snapshot, adapter='duckdb' %}
   {%- set exists = lakehouse('exists', {'node': model}) -%}
   {%- set strategy = strategy_dispatch(config.get('strategy'))(model, 'snapshotted_data', 'source_data', model['config'], exists) -%}
-  {{ run_hooks(pre_hooks, inside_transaction=False) }}
-  {{ run_hooks(pre_hooks, inside_transaction=True) }}
+  {%- do lakehouse_before() -%}
   {%- if exists -%}
     {%- set columns = config.get('snapshot_table_column_names') or get_snapshot_table_column_names() -%}
     {%- do adapter.assert_valid_snapshot_target_given_strategy(this, columns, strategy) -%}
@@ -18,10 +17,7 @@
   {% endcall %}
   {#- A snapshot is history that cannot be computed again, so --full-refresh leaves it alone, as on any adapter. -#}
   {%- do lakehouse_build(rows, full_refresh=false) -%}
-  {{ run_hooks(post_hooks, inside_transaction=True) }}
-  {%- do adapter.commit() -%}
-  {{ run_hooks(post_hooks, inside_transaction=False) }}
-  {{ return({'relations': [this.incorporate(type='view')]}) }}
+  {{ return(lakehouse_after()) }}
 {% endmaterialization %}
 
 {# The versions to add, and those to close: the row as it is held, with only dbt_valid_to changed. #}

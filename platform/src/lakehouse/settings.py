@@ -65,7 +65,8 @@ class Settings(BaseSettings):
     postgres_database: str = Field(default="lakehouse", description="Postgres database")
     postgres_user: str = Field(default="lakehouse", description="Postgres role")
     postgres_password: SecretStr = Field(
-        default=SecretStr(""), description="Its password; default: one made for the local Postgres, kept beside its data"
+        default=SecretStr(""),
+        description="Its password; default: one made for the local Postgres, kept beside its data",
     )
 
     dagster_host: str = Field(default="127.0.0.1", description="Address the Dagster webserver listens on")

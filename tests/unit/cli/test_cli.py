@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ from deltalake import write_deltalake
 from typer.testing import CliRunner, Result
 
 from lakehouse.cli.main import app
+from lakehouse.dbt_delta.views import ViewCatalogue
+from lakehouse.storage import Catalog
 
 CONTRACT = (Path(__file__).parents[3] / "streaming" / "contracts" / "orders.yaml").read_text()
 
@@ -114,6 +117,35 @@ def test_a_bad_contract_is_named_with_its_line(project: Path) -> None:
     assert "orders.yaml:5: freshness: 'soon' is not a duration" in result.output
 
 
+@pytest.fixture
+def view(project: Path, table: None) -> ViewCatalogue:
+    """The dbt view marts.named, published as dbt does."""
+    catalogue = ViewCatalogue(
+        project / ".lakehouse" / "lakehouse.duckdb", Catalog(str(project / ".lakehouse" / "tables"))
+    )
+    catalogue.publish("marts.named", "SELECT id FROM raw.things WHERE name IS NOT NULL")
+    return catalogue
+
+
+@pytest.mark.usefixtures("view")
+def test_query_shows_the_views_of_dbt() -> None:
+    assert json.loads(run("query", "--format", "json", "SELECT * FROM marts.named").output) == [{"id": 1}]
+
+
+def test_query_shows_a_view_over_another(view: ViewCatalogue) -> None:
+    view.publish("marts.counted", "SELECT count(*) AS n FROM marts.named")
+    assert json.loads(run("query", "--format", "json", "SELECT * FROM marts.counted").output) == [{"n": 1}]
+
+
+@pytest.mark.usefixtures("view")
+def test_query_of_a_view_whose_table_is_gone_says_why(project: Path) -> None:
+    shutil.rmtree(project / ".lakehouse" / "tables" / "raw" / "things")
+    result = run("query", "SELECT * FROM marts.named")
+    assert result.exit_code == 1
+    assert "The view marts.named cannot be shown" in result.output
+    assert "dbt build --select named" in result.output
+
+
 def test_generated_files_are_written_and_then_current(project: Path) -> None:
     outdated = run("contracts", "generate", "--check")
     assert outdated.exit_code == 1
@@ -143,7 +175,7 @@ def test_an_unknown_part_lists_the_parts() -> None:
     for command in (["logs", "flink"], ["up", "--only", "kafka,flink"]):
         result = run(*command)
         assert result.exit_code == 1
-        assert "'flink'. Parts: kafka, spark" in result.output
+        assert "'flink'. Parts: kafka, postgres, spark" in result.output
 
 
 @pytest.mark.usefixtures("project")

@@ -1,6 +1,7 @@
 """What is generated from the contracts."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 import yaml
 
 from lakehouse.contracts import Contract, load_contracts
-from lakehouse.contracts.generate import contract_schema, dbt_sources
+from lakehouse.contracts.generate import contract_schema, dbt_sources, dbt_streaming_tables
 
 CONTRACTS = Path(__file__).parents[3] / "streaming" / "contracts"
 
@@ -54,3 +55,8 @@ def test_it_says_what_generated_it(orders: Contract) -> None:
 def test_the_order_of_contracts_does_not_matter(orders: Contract) -> None:
     other = orders.model_copy(update={"table": "raw.aaa"})
     assert dbt_sources([orders, other]) == dbt_sources([other, orders])
+
+
+def test_dbt_knows_the_name_of_every_source(orders: Contract) -> None:
+    named = dbt_streaming_tables([orders, orders.model_copy(update={"table": "a.b", "on_invalid": "drop"})])
+    assert re.findall(r"'(\S+)'", named) == ["a.b", "raw.orders", "raw.orders_rejected"]

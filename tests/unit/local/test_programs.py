@@ -59,5 +59,5 @@ def test_dagster_is_reached_on_loopback_where_it_listens_everywhere(settings: Se
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(UnknownProgramError, match=r"'kafak'. Parts: kafka, spark"):
+    with pytest.raises(UnknownProgramError, match=r"'kafak'. Parts: kafka, postgres, spark"):
         check_names(["kafka", "kafak"])

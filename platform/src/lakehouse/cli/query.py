@@ -1,4 +1,4 @@
-"""`lakehouse query`: SQL over the Delta tables, in DuckDB."""
+"""`lakehouse query`: SQL over the Delta tables and dbt's views, in DuckDB."""
 
 import csv
 import shutil
@@ -14,8 +14,6 @@ from lakehouse.settings import load_settings
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
-
-    from lakehouse.storage import Catalog
 
 _TABLE_ROWS = 100
 _CHUNK_ROWS = 10_000
@@ -38,32 +36,44 @@ def query(
     sql: Annotated[str, typer.Argument(help="One statement. Tables are named schema.table.")],
     output: Annotated[Format, typer.Option("--format", "-f", help="json is one array of objects.")] = Format.TABLE,
 ) -> None:
-    """Ask the Delta tables in SQL (DuckDB's), each at its newest version. Timestamps are UTC.
+    """Ask the Delta tables and dbt's views in SQL (DuckDB's), each at its newest version. Timestamps are UTC.
 
     \b
     Examples:
       lakehouse query "SHOW ALL TABLES"
       lakehouse query "SELECT status, count(*) FROM raw.orders GROUP BY status"
       lakehouse query "SELECT reason, count(*) FROM raw.orders_rejected GROUP BY 1 ORDER BY 2 DESC"
+      lakehouse query "SELECT status, avg(days_since_order) FROM marts.rpt_orders GROUP BY status"
       lakehouse query --format csv "SELECT * FROM raw.orders" > orders.csv
     """
     import duckdb
 
+    from lakehouse.dbt_delta.views import ViewCatalogue
     from lakehouse.storage import Catalog
     from lakehouse.storage.duck import connect
 
-    catalog = Catalog.from_settings(load_settings())
+    settings = load_settings()
+    catalog = Catalog.from_settings(settings)
     connection = connect(catalog)
+    broken = ViewCatalogue(settings.catalogue_file, catalog).show_in(connection)
     try:
         _print_rows(connection, sql, output)
     except duckdb.Error as error:
-        raise QueryError(_explain(error, catalog)) from error
+        raise QueryError(_explain(error, connection, catalog.root, broken)) from error
 
 
-def _explain(error: Exception, catalog: "Catalog") -> str:
+def _explain(error: Exception, connection: "DuckDBPyConnection", root: str, broken: dict[str, str]) -> str:
     message = str(error)
-    if "does not exist" in message and message.startswith("Catalog Error"):
-        message += f"\nTables: {', '.join(catalog.names()) or f'none yet below {catalog.root}'}"
+    if "does not exist" not in message or not message.startswith("Catalog Error"):
+        return message
+    known = connection.execute(
+        "SELECT schema_name || '.' || view_name FROM duckdb_views() WHERE NOT internal ORDER BY 1"
+    ).fetchall()
+    message += f"\nTables: {', '.join(name for (name,) in known) or f'none yet below {root}'}"
+    for name, reason in broken.items():
+        message += (
+            f"\nThe view {name} cannot be shown: {reason}\nBuild it anew: dbt build --select {name.split('.')[1]}"
+        )
     return message
 
 

@@ -8,18 +8,22 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtP
 
 #: How often models follow their sources at the most; a contract above 15 minutes asks for no more.
 _FOLLOW_AT_MOST = "*/5 * * * *"
+#: Sources of which nobody reports a version.
+_WITHOUT_VERSIONS = dg.AssetSelection.kind("postgres", include_sources=True)
 
 
 def following_sources() -> dg.AutomationCondition[Any]:
     """Run when first possible, then after every change upstream, at most every five minutes.
 
     The change and the tick are both latched (`since_last_handled`): a change that arrives while a run is in progress
-    is not lost, and a source that stands still starts nothing.
+    is not lost, and a source that stands still starts nothing. A source without versions, a database, is neither
+    waited for nor followed: its readers run once, and then by the schedule.
     """
     updated: dg.AutomationCondition[Any] = dg.AutomationCondition.any_deps_updated()
     tick: dg.AutomationCondition[Any] = dg.AutomationCondition.cron_tick_passed(_FOLLOW_AT_MOST)
     follow = updated.since_last_handled() & tick.since_last_handled()
-    ready = ~dg.AutomationCondition.any_deps_missing() & ~dg.AutomationCondition.in_progress()
+    missing: dg.AutomationCondition[Any] = dg.AutomationCondition.any_deps_missing().ignore(_WITHOUT_VERSIONS)
+    ready = ~missing & ~dg.AutomationCondition.in_progress()
     return ((_first_run() | follow) & ready).with_label("following_sources")
 
 
@@ -40,6 +44,22 @@ def _first_run() -> dg.AutomationCondition[Any]:
     return missing.newly_true().since(_handled())
 
 
+def database_sources(
+    manifest: Mapping[str, Any], translator: DagsterDbtTranslator, project: DbtProject
+) -> list[dg.AssetSpec]:
+    """The sources that are no streaming tables, as assets that Dagster shows and nobody here writes.
+
+    dbt's `loader` says what holds them.
+    """
+    return [
+        translator.get_asset_spec(manifest, unique_id, project).replace_attributes(
+            deps=[], group_name=source["source_name"], kinds={source["loader"]}
+        )
+        for unique_id, source in manifest["sources"].items()
+        if source["loader"]
+    ]
+
+
 class Translator(DagsterDbtTranslator):
     """Assets are named `schema/table`, as their Delta tables are."""
 
@@ -49,6 +69,8 @@ class Translator(DagsterDbtTranslator):
     def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> dg.AssetSpec:
         spec = super().get_asset_spec(manifest, unique_id, project)
         node = self.get_resource_props(manifest, unique_id)
+        if node["resource_type"] == "source":
+            return spec
         return spec.replace_attributes(
             key=dg.AssetKey([node["schema"], node.get("alias") or node["name"]]),
             group_name=node["schema"],

@@ -36,6 +36,7 @@ class Plugin(BasePlugin):
             "changes": self._changes,
             "build": self._build,
             "publish_view": self._publish_view,
+            "attach_postgres": self._attach_postgres,
         }
 
     def update_connection_config(self, creds: DuckDBCredentials, config: dict[str, Any]) -> None:
@@ -89,6 +90,9 @@ class Plugin(BasePlugin):
 
     def _publish_view(self, arguments: dict[str, Any]) -> None:
         self._session.publish_view(arguments["node"], arguments["sql"])
+
+    def _attach_postgres(self, arguments: dict[str, Any]) -> None:
+        self._session.attach_postgres()
 
 
 def _connection() -> DuckDBPyConnection:

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import duckdb
 from dbt.adapters.events.logging import AdapterLogger
 from duckdb import DuckDBPyConnection
 
@@ -20,6 +19,7 @@ from lakehouse.dbt_delta.sql import quoted, relation
 from lakehouse.dbt_delta.views import ViewCatalogue
 from lakehouse.errors import LakehouseError
 from lakehouse.settings import Settings
+from lakehouse.storage import postgres
 from lakehouse.storage.catalog import Catalog
 from lakehouse.storage.duck import configure_storage, delta_scan_sql, load_delta_extension
 
@@ -43,7 +43,8 @@ class Session:
 
     def __init__(self, settings: Settings) -> None:
         self.catalog = Catalog.from_settings(settings)
-        self._catalogue = ViewCatalogue(settings.state_dir / "lakehouse.duckdb", self.catalog)
+        self._settings = settings
+        self._catalogue = ViewCatalogue(settings.catalogue_file, self.catalog)
         self._temporary = settings.state_dir / "tmp" / "duckdb"
         self._locks = ModelLocks(settings.state_dir / "locks")
         self._guard = threading.RLock()
@@ -70,12 +71,11 @@ class Session:
                 return
             for name in self.catalog.names():
                 self._show(name, self.catalog.open(name).version())
-            for name, select in self._catalogue.changed_views().items():
-                try:
-                    self._show_view(name, select)
-                except duckdb.Error as error:
-                    # A view over a table that is gone concerns those who read the view, and no other model.
-                    _logger.warning(f"view {name} cannot be shown: {error}")
+            if self._catalogue.changed():
+                with self._cursor() as cursor:
+                    for name, reason in self._catalogue.show_in(cursor).items():
+                        # A view over a table that is gone concerns those who read the view, and no other model.
+                        _logger.warning(f"view {name} cannot be shown: {reason}")
 
     def start_run(self, invocation: str) -> None:
         """Pins every table to its newest version until another invocation starts."""
@@ -119,6 +119,11 @@ class Session:
             self._show(model, self.catalog.open(model).version())
             self._runs.pop(model, None)
             self._locks.release(model)
+
+    def attach_postgres(self) -> None:
+        """Shows the tables of Postgres, if they are not shown yet. Raises PostgresError when it does not answer."""
+        with self._guard, self._cursor() as cursor:
+            postgres.attach(cursor, self._settings)
 
     def publish_view(self, node: Mapping[str, Any], sql: str) -> None:
         """Publishes a dbt view to the catalogue file, and shows it to the models downstream.

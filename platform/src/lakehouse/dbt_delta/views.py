@@ -31,18 +31,31 @@ class ViewCatalogue:
         self._catalog = catalog
         self._seen: int | None = None
 
-    def changed_views(self) -> dict[str, str]:
-        """The dbt views, `schema.view` to SELECT, oldest first; empty when none was published since last asked."""
+    def changed(self) -> bool:
+        """Whether a view was published since this was last asked."""
         published = self._file.stat().st_mtime_ns if self._file.exists() else None
-        if published == self._seen:
-            return {}
-        self._seen = published
-        if published is None:
+        before, self._seen = self._seen, published
+        return before != published
+
+    def show_in(self, connection: DuckDBPyConnection) -> dict[str, str]:
+        """Shows the dbt views in ``connection``, where the tables are; those that cannot be are returned with why."""
+        waiting = self._views()
+        while waiting:
+            # The file does not tell in which order views build on one another: what fails may succeed after the rest.
+            failed = {name: why for name, select in waiting.items() if (why := _failure(connection, name, select))}
+            if len(failed) == len(waiting):
+                return failed
+            waiting = {name: waiting[name] for name in failed}
+        return {}
+
+    def _views(self) -> dict[str, str]:
+        """`schema.view` to SELECT."""
+        if not self._file.exists():
             return {}
         with duckdb.connect(self._file, read_only=True) as connection:
             load_delta_extension(connection)
             rows = connection.execute(
-                f"SELECT {_NAME}, sql FROM duckdb_views() WHERE NOT internal AND comment IS NULL ORDER BY view_oid"
+                f"SELECT {_NAME}, sql FROM duckdb_views() WHERE NOT internal AND comment IS NULL"
             ).fetchall()
         return {name: _select_of(sql) for name, sql in rows}
 
@@ -76,6 +89,15 @@ def _show_tables(connection: DuckDBPyConnection, catalog: Catalog) -> None:
 def _create_view(connection: DuckDBPyConnection, name: str, select: str) -> None:
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(name.split('.')[0])}")
     connection.execute(f"CREATE OR REPLACE VIEW {relation(name)} AS {select}")
+
+
+def _failure(connection: DuckDBPyConnection, name: str, select: str) -> str | None:
+    """Why the view cannot be shown; None when it is."""
+    try:
+        _create_view(connection, name, select)
+    except duckdb.Error as error:
+        return str(error).splitlines()[0]
+    return None
 
 
 def _select_of(create_view: str) -> str:

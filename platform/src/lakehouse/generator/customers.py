@@ -28,7 +28,7 @@ SCHEMA = pa.schema(
 _FIRST = ("Ada", "Amir", "Anna", "Bao", "Chloe", "David", "Elif", "Emma", "Hugo", "Ines", "Ivan", "Jonas", "Kofi",
           "Lena", "Liam", "Maria", "Mei", "Noah", "Olga", "Priya", "Rosa", "Sven", "Yuki", "Zoe")  # fmt: skip
 _LAST = ("Abe", "Bauer", "Brown", "Cohen", "Costa", "Diaz", "Dubois", "Fischer", "Garcia", "Hansen", "Ivanov", "Jones",
-         "Khan", "Kim", "Li", "Mensah", "Meyer", "Nguyen", "Novak", "Patel", "Rossi", "Sato", "Smith", "Weber")  # fmt: skip
+         "Khan", "Kim", "Li", "Mensah", "Meyer", "Nguyen", "Novak", "Patel", "Rossi", "Sato", "Weber")  # fmt: skip
 _COUNTRIES = {"US": 0.40, "DE": 0.15, "GB": 0.12, "FR": 0.10, "JP": 0.08, "CH": 0.06, "CA": 0.05, "BR": 0.04}
 _SEGMENTS = {"consumer": 0.80, "business": 0.17, "enterprise": 0.03}
 _ACTIVE = 0.95
@@ -48,7 +48,9 @@ def customers(count: int) -> pa.Table:
     known = every[uniform(every, 20) >= 1 / UNKNOWN_ONE_IN]
     first, last = _one_of(known, 21, _FIRST), _one_of(known, 22, _LAST)
     ids = customer_ids(known)
-    local_part = pc.binary_join_element_wise(pc.utf8_lower(first), pc.utf8_lower(last), pc.utf8_slice_codeunits(ids, 2), ".")
+    local_part = pc.binary_join_element_wise(
+        pc.utf8_lower(first), pc.utf8_lower(last), pc.utf8_slice_codeunits(ids, 2), "."
+    )
     opened_us, seeded_us = (round(moment.timestamp()) * 1_000_000 for moment in (_OPENED, _SEEDED))
     created = opened_us + (uniform(known, 25) * (seeded_us - opened_us)).astype(np.int64)
     updated = created + (uniform(known, 26) * (seeded_us - created)).astype(np.int64)

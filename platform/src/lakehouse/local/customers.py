@@ -35,16 +35,16 @@ def ensure_customers(settings: Settings) -> int | None:
     """
     with _connected(settings) as connection:
         found = f"SELECT to_regclass({literal(_TABLE)}) IS NOT NULL"
-        if connection.execute(f"FROM postgres_query('{DATABASE}', {literal(found)})").fetchall() == [(True,)]:
+        if connection.execute("FROM postgres_query(?, ?)", [DATABASE, found]).fetchall() == [(True,)]:
             return None
         seed = customers(DEFAULT_CUSTOMERS)
         connection.register("seed", seed)
         # One transaction of Postgres: the table appears with its rows.
         connection.execute("BEGIN")
-        connection.execute(f"CALL postgres_execute('{DATABASE}', {literal(_DDL)})")
+        connection.execute("CALL postgres_execute(?, ?)", [DATABASE, _DDL])
         connection.execute(f"INSERT INTO {DATABASE}.{_TABLE} BY NAME SELECT * FROM seed")  # noqa: S608 - constants
         connection.execute("COMMIT")
-        return seed.num_rows
+        return int(seed.num_rows)
 
 
 @contextmanager

@@ -68,7 +68,7 @@ def server_answers(settings: Settings) -> str | None:
     with duckdb.connect(":memory:") as connection:
         try:
             attach(connection, as_local(settings))
-            connection.execute(f"SELECT * FROM postgres_query('{DATABASE}', 'SELECT 1')")
+            connection.execute("FROM postgres_query(?, 'SELECT 1')", [DATABASE])
         except (PostgresError, duckdb.Error) as error:
             return str(error).splitlines()[0]
     return None
@@ -97,7 +97,9 @@ def _run(settings: Settings, program: str, *arguments: str, stdin: str = "") -> 
     command = _as_user(settings, program, *arguments)
     done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode != 0 or "ERROR:" in done.stderr:
-        raise PostgresSetupError(f"{program} could not create {data_dir(settings)}:\n{done.stdout}{done.stderr}".strip())
+        raise PostgresSetupError(
+            f"{program} could not create {data_dir(settings)}:\n{done.stdout}{done.stderr}".strip()
+        )
 
 
 def _as_user(settings: Settings, program: str, *arguments: str) -> tuple[str, ...]:

@@ -10,6 +10,8 @@ from pathlib import Path
 from lakehouse.errors import LakehouseError
 
 _USER = "nobody"
+#: Not that of whoever calls: a program whose command changes is started anew.
+_SYSTEM_PATH = "/usr/bin:/bin:/usr/local/bin"
 #: Either lets the user pass a directory that only root may enter, such as /root. Containers often hold the second only.
 _PASSAGES = {"dac_read_search": 2, "dac_override": 1}
 
@@ -30,7 +32,7 @@ def unprivileged(command: Iterable[str], paths: Iterable[Path]) -> tuple[str, ..
     """
     if not is_root():
         return tuple(command)
-    setpriv = shutil.which("setpriv")
+    setpriv = shutil.which("setpriv", path=_SYSTEM_PATH)
     if setpriv is None:
         raise PrivilegeError(
             "Postgres refuses to run as root, and setpriv (package util-linux), which drops root's privileges, is not "

@@ -1,5 +1,6 @@
 """The dbt project as assets, the job that builds it, and its schedule."""
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DbtCliResource, DbtProject, dbt_assets
 
-from lakehouse.components.dbt import Translator
+from lakehouse.components.dbt import Translator, database_sources
 from lakehouse.dbt_delta.manifest import current_manifest, target_dir
 from lakehouse.settings import load_settings
 
@@ -17,12 +18,14 @@ from lakehouse.settings import load_settings
 def dbt() -> dg.Definitions:
     """Models, seeds and their tests."""
     settings = load_settings()
+    manifest = json.loads(current_manifest(settings).read_text(encoding="utf-8"))
+    translator = Translator()
     project = DbtProject(settings.dbt_dir, profiles_dir=settings.dbt_dir, target_path=target_dir(settings))
 
     @dbt_assets(
-        manifest=current_manifest(settings),
+        manifest=manifest,
         project=project,
-        dagster_dbt_translator=Translator(),
+        dagster_dbt_translator=translator,
         name="dbt_models",
         # One limit for the whole project: two runs of one model would be two writers of one table.
         pool="dbt",
@@ -37,7 +40,7 @@ def dbt() -> dg.Definitions:
         executor_def=dg.in_process_executor,
     )
     return dg.Definitions(
-        assets=[dbt_models],
+        assets=[*database_sources(manifest, translator, project), dbt_models],
         jobs=[job],
         schedules=[
             dg.ScheduleDefinition(

@@ -1,0 +1,20 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='merge',
+    unique_key='customer_id',
+    on_schema_change='append_new_columns',
+) }}
+
+-- Postgres has no versions to tell what changed, so all of it is compared; the merge writes what differs, and nothing
+-- where nothing does.
+with customers as materialized (
+    select customer_id, name, email, country, segment, is_active, created_at, updated_at
+    from {{ source('postgres', 'customers') }}
+)
+
+select *, false as _deleted from customers
+{%- if is_incremental() %}
+union all by name
+select held.*, true as _deleted from {{ this }} as held
+where customer_id not in (select customer_id from customers)
+{%- endif %}
