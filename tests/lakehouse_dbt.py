@@ -63,7 +63,9 @@ class Lakehouse:
 
     def produce(self, *events: Event) -> None:
         """Appends events in one commit, as the streaming writer does."""
-        write_deltalake(self.catalog.uri("raw.orders"), self._table(events), mode="append")
+        options = dict(self.catalog.storage_options)
+        uri = self.catalog.uri("raw.orders")
+        write_deltalake(uri, self._table(events), mode="append", storage_options=options)
 
     def dbt(self, *arguments: str, env: dict[str, str] | None = None) -> dbtRunnerResult:
         """Runs dbt and returns its result, whether it succeeded or not."""

@@ -1,12 +1,14 @@
 """Real parts, started once on free ports, shared by the tests that can share, and always stopped."""
 
 import signal
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
+from tests.conftest import free_port
 from tests.waiting import wait_for
 
 from lakehouse.local.jars import JAR_SETS, fetch_jars
@@ -80,6 +82,50 @@ def postgres(make_settings: Callable[..., Settings], tmp_path_factory: pytest.Te
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(timeout=60)
+
+
+@pytest.fixture(scope="session")
+def s3_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """An S3-compatible server with the bucket `lake`: the variables by which AWS clients find it."""
+    directory, port = tmp_path_factory.mktemp("s3"), free_port()
+    jars = fetch_jars(load_settings({"home": REPOSITORY}), "s3proxy")
+    properties = {
+        "s3proxy.endpoint": f"http://127.0.0.1:{port}",
+        "s3proxy.authorization": "aws-v2-or-v4",
+        "s3proxy.identity": "test-key",
+        "s3proxy.credential": "test-secret",
+        "jclouds.provider": "filesystem-nio2",
+        "jclouds.filesystem.basedir": directory / "buckets",
+    }
+    (directory / "buckets" / "lake").mkdir(parents=True)
+    (directory / "s3proxy.conf").write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
+    (directory / "logback.xml").write_text('<configuration><root level="OFF"/></configuration>')
+    command = [
+        *(str(find_java().executable), "-Xmx256m", f"-Dlogback.configurationFile={directory / 'logback.xml'}"),
+        *("-cp", f"{jars}/*", "org.gaul.s3proxy.Main", "--properties", str(directory / "s3proxy.conf")),
+    ]
+    log = directory / "s3proxy.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        wait_for(lambda: _listens(port), "the S3 server to listen", 60, lambda: log.read_text()[-2000:])
+        yield {
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+            "AWS_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "test-key",
+            "AWS_SECRET_ACCESS_KEY": "test-secret",
+        }
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 @pytest.fixture(scope="session")

@@ -20,8 +20,8 @@ def fetch() -> None:
 @jars_app.command()
 def lock() -> None:
     """Write deploy/jars/*/checksums.sha256 anew after a change of a pom.xml. Review the difference."""
-    from lakehouse.local.jars import PINNED_JARS, lock_jars
+    from lakehouse.local.jars import PINNED_JARS, TEST_JAR_SETS, lock_jars
 
     settings = load_settings()
-    for jar_set in PINNED_JARS:
+    for jar_set in (*PINNED_JARS, *TEST_JAR_SETS):
         typer.echo(f"wrote {lock_jars(settings, jar_set)}")

@@ -20,6 +20,8 @@ from lakehouse.settings import Settings
 
 PINNED_JARS = ("kafka", "spark")
 JAR_SETS = (*PINNED_JARS, *BUILT_JARS)
+#: Fetched by the tests that use them.
+TEST_JAR_SETS = ("s3proxy",)
 _STAMP = ".complete"
 
 

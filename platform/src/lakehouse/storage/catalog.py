@@ -2,11 +2,13 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pyarrow.fs
 from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
 
 from lakehouse.errors import LakehouseError
 from lakehouse.settings import Settings
@@ -21,6 +23,10 @@ _AWS_VARIABLES = (
     "AWS_ENDPOINT_URL",
     "AWS_ALLOW_HTTP",
 )
+
+
+class StoreError(LakehouseError):
+    """The object store does not answer, or refuses."""
 
 
 class TableNotFoundError(LakehouseError):
@@ -43,6 +49,11 @@ class Catalog:
         if "://" not in settings.root:
             return cls(settings.root)
         options = {name: os.environ[name] for name in _AWS_VARIABLES if name in os.environ}
+        if region := options.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"):
+            options["AWS_REGION"] = region
+        if options.get("AWS_ENDPOINT_URL", "").startswith("http://"):
+            # Whoever names such an endpoint wants it; delta-rs would ask once more.
+            options.setdefault("AWS_ALLOW_HTTP", "true")
         # Commits are safe beside other writers only as conditional puts; maintenance and a stream do meet.
         return cls(settings.root, {**options, "aws_conditional_put": "etag"})
 
@@ -57,8 +68,9 @@ class Catalog:
         return self.uri(name).replace("s3://", "s3a://", 1)
 
     def exists(self, name: str) -> bool:
-        """Whether a Delta table stands under ``name``."""
-        return DeltaTable.is_deltatable(self.uri(name), storage_options=dict(self.storage_options))
+        """Whether a Delta table stands under ``name``. Raises StoreError where the object store does not tell."""
+        with self._answering():
+            return DeltaTable.is_deltatable(self.uri(name), storage_options=dict(self.storage_options))
 
     def open(self, name: str, version: int | None = None) -> DeltaTable:
         """The table, at ``version`` or its newest. Raises TableNotFoundError naming the tables there are."""
@@ -68,15 +80,30 @@ class Catalog:
         return DeltaTable(self.uri(name), version=version, storage_options=dict(self.storage_options))
 
     def names(self) -> list[str]:
-        """Every `schema.table` below the root, sorted."""
-        filesystem, base = self._filesystem()
-        directories = [
-            (schema.base_name, table.base_name)
-            for schema in _subdirectories(filesystem, base)
-            for table in _subdirectories(filesystem, schema.path)
-        ]
+        """Every `schema.table` below the root, sorted. Raises StoreError where the object store does not tell."""
+        with self._answering():
+            filesystem, base = self._filesystem()
+            directories = [
+                (schema.base_name, table.base_name)
+                for schema in _subdirectories(filesystem, base)
+                for table in _subdirectories(filesystem, schema.path)
+            ]
         names = (f"{schema}.{table}" for schema, table in directories)
         return sorted(name for name in names if _NAME.fullmatch(name) and self.exists(name))
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        """Makes what an object store says to a request a StoreError. Errors of a local disk pass."""
+        try:
+            yield
+        except (OSError, DeltaError) as error:
+            if "://" not in self.root:
+                raise
+            given = ", ".join(name for name in _AWS_VARIABLES if name in self.storage_options) or "none"
+            raise StoreError(
+                f"no access to {self.root} at {self.storage_options.get('AWS_ENDPOINT_URL', 'AWS')}: {error}\n"
+                f"Address and credentials come from {', '.join(_AWS_VARIABLES[:-1])}; given are: {given}."
+            ) from error
 
     def _filesystem(self) -> tuple[pyarrow.fs.FileSystem, str]:
         if not self.root.startswith("s3://"):
