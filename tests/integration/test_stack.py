@@ -24,7 +24,7 @@ from lakehouse.settings import Settings, load_settings
 REPOSITORY = Path(__file__).parents[2]
 LAKEHOUSE = Path(sys.executable).parent / "lakehouse"
 GIBIBYTE = 1024**3
-PARTS = {"kafka", "spark", "dagster-webserver", "dagster-daemon", "generator"}
+PARTS = {"kafka", "postgres", "spark", "dagster-webserver", "dagster-daemon", "generator"}
 
 
 @dataclass
@@ -111,7 +111,7 @@ def project(directory: Path) -> CommandLine:
     for jar_set in JAR_SETS:
         fetch_jars(shared, jar_set)
     (directory / ".lakehouse" / "jars").symlink_to(shared.jars_dir)
-    names = ("kafka_port", "kafka_controller_port", "dagster_port", "spark_ui_port", "spark_status_port")
+    names = [name for name in Settings.model_fields if name.endswith("_port")]
     ports = dict(zip(names, free_ports(len(names)), strict=True))
     derived = {
         "state_dir": directory / ".lakehouse",
@@ -157,12 +157,22 @@ def test_events_become_rows(running: CommandLine) -> None:
     assert counted["n"] > 0
 
 
-def test_dbt_models_follow_their_sources_by_themselves(running: CommandLine) -> None:
-    def orders() -> int:
-        done = running.run("query", "SELECT count(*) AS n FROM marts.fct_orders_daily", "--format", "json")
+@pytest.mark.parametrize("table", ["marts.fct_orders_daily", "marts.dim_customers", "marts.rpt_orders"])
+def test_dbt_models_follow_their_sources_by_themselves(running: CommandLine, table: str) -> None:
+    def rows() -> int:
+        done = running.run("query", f"SELECT count(*) AS n FROM {table}", "--format", "json")
         return int(json.loads(done.stdout)[0]["n"]) if done.returncode == 0 else 0
 
-    wait_for(lambda: orders() > 0, "rows in marts.fct_orders_daily", 420, lambda: running.run("status").stdout)
+    wait_for(lambda: rows() > 0, f"rows in {table}", 420, lambda: running.run("status").stdout)
+
+
+def test_almost_every_order_has_a_customer(running: CommandLine) -> None:
+    sql = (
+        "SELECT count(*) AS orders, count(name) AS known FROM marts.fct_orders_daily "
+        "LEFT JOIN marts.dim_customers USING (customer_id)"
+    )
+    (counted,) = json.loads(running.succeed("query", sql, "--format", "json"))
+    assert 0.9 * counted["orders"] < counted["known"] <= counted["orders"]
 
 
 @pytest.mark.parametrize("asset", [("raw", "orders"), ("marts", "fct_orders_daily")], ids=["observe", "materialize"])

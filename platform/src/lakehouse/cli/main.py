@@ -31,7 +31,7 @@ class _Commands(TyperGroup):
 app = typer.Typer(
     name="lakehouse",
     cls=_Commands,
-    help="A lakehouse on this machine: Kafka, Spark, Dagster and dbt around one storage of Delta tables.",
+    help="A lakehouse on this machine: Kafka, Postgres, Spark, Dagster and dbt around one storage of Delta tables.",
     epilog="Start with `lakehouse up`. Every setting is a variable LAKEHOUSE_*, and what runs lives below .lakehouse/.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -30,7 +30,7 @@ def up(
 ) -> None:
     """Start the stack, and wait until every part is ready.
 
-    Kafka, Spark, Dagster and a generator of orders. What runs already is kept; what changed is started anew.
+    Kafka, Postgres, Spark, Dagster and a generator of orders. What runs already is kept; what changed is started anew.
     Without --detach it stays here, shows what happens, and stops everything at Ctrl-C.
 
     \b
@@ -160,6 +160,7 @@ def _print_next(console: "Console", settings: Settings, names: list[str], detach
         "dagster-webserver": ("Dagster", dagster_url(settings)),
         "spark": ("Spark UI", f"http://127.0.0.1:{settings.spark_ui_port}"),
         "kafka": ("Kafka", settings.kafka_bootstrap_servers),
+        "postgres": ("Postgres", f"{settings.postgres_user}@127.0.0.1:{settings.postgres_port}"),
     }
     lines = [place for name, place in places.items() if name in names]
     for title, place in [*lines, ("Tables", settings.root), ("Logs", str(settings.logs_dir))]:

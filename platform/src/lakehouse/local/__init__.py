@@ -1,1 +1,1 @@
-"""The embedded local stack: Kafka, Spark and Dagster as processes under supervisord."""
+"""The embedded local stack: Kafka, Postgres, Spark and Dagster as processes under supervisord."""

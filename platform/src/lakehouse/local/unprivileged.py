@@ -63,7 +63,7 @@ def _closed_directory(paths: Iterable[Path]) -> Path | None:
 
 def _passage(closed: Path) -> str:
     """The capability that gets an ordinary user past ``closed``."""
-    bounding = int(Path("/proc/self/status").read_text(encoding="ascii").partition("CapBnd:")[2].split()[0], 16)
+    bounding = _bounding_set()
     for capability, number in _PASSAGES.items():
         if bounding >> number & 1:
             return capability
@@ -72,3 +72,9 @@ def _passage(closed: Path) -> str:
         f"{stat.filemode(closed.stat().st_mode)}). Run as an ordinary user, or move the checkout (or, where only the "
         "state directory lies there, LAKEHOUSE_STATE_DIR) to a directory that all users may enter."
     )
+
+
+def _bounding_set() -> int:
+    """The capabilities that a child of this process can have at all, a bit each."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return int(status.partition("CapBnd:")[2].split()[0], 16)
