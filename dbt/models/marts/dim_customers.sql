@@ -8,8 +8,10 @@
 -- Postgres has no versions to tell what changed, so all of it is compared; the merge writes what differs, and nothing
 -- where nothing does.
 with customers as materialized (
-    select customer_id, name, email, country, segment, is_active, created_at, updated_at
-    from {{ source('postgres', 'customers') }}
+    select
+        shop.customer_id, shop.name, shop.email, shop.country, shop.segment, shop.is_active, shop.created_at,
+        shop.updated_at
+    from {{ source('postgres', 'customers') }} as shop
 )
 
 select *, false as _deleted from customers

@@ -3,7 +3,7 @@
   It belongs to this model, so the other is built and tested without it. A table that is not there yet asks for nothing.
 #}
 {% test covers(model, column, to) %}
-  {%- if not execute or table_exists(to) %}
+  {%- if not execute or (table_exists(model) and table_exists(to)) %}
     select distinct {{ column }} from {{ to }}
     where {{ column }} is not null and {{ column }} not in (select {{ column }} from {{ model }})
   {%- else %}
