@@ -126,6 +126,12 @@ def test_an_emptied_source_empties_the_dimension(lakehouse: Lakehouse, shop: Sho
     assert lakehouse.rows(f"SELECT count(*) FROM {DIMENSION}") == [(0,)]
 
 
+def test_a_run_that_reads_nothing_deletes_nothing(lakehouse: Lakehouse) -> None:
+    lakehouse.run(*MODEL)
+    lakehouse.run("--empty", *MODEL)
+    assert lakehouse.rows(f"SELECT count(*) FROM {DIMENSION}") == [(3,)]
+
+
 def test_everything_is_built_together(lakehouse: Lakehouse, shop: Shop) -> None:
     ((customer,),) = shop.rows("SELECT customer_id FROM customers ORDER BY 1 LIMIT 1")
     lakehouse.produce(Event("o1", customer_id=str(customer)))
