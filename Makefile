@@ -49,10 +49,11 @@ $(STAMP): requirements.lock requirements-bootstrap.txt pyproject.toml
 		echo "Install one (Debian, Ubuntu: sudo apt-get install -y python3 python3-venv; Fedora: sudo dnf install -y" >&2; \
 		echo "python3.12; macOS: brew install python@3.12), or name yours: make PYTHON=/path/to/python" >&2; \
 		exit 1; }
+	@PYTHONPATH=platform/src $(PYTHON) -m lakehouse.local.java
 	@test -x $(BIN)/python || { echo "Creating $(VENV) with $$($(PYTHON) --version) ..."; $(PYTHON) -m venv $(VENV); }
 	@echo "Installing the locked packages into $(VENV) (1.6 GB, a minute or a few) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bootstrap.txt
-	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
-	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
-	@touch $@
-	@echo "Installed."
+	@began=$$(date +%s); \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bootstrap.txt && \
+	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock && \
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable . && \
+	touch $@ && echo "Installed in $$(($$(date +%s) - began)) s."

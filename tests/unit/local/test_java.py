@@ -1,12 +1,17 @@
 """Finding Java and Maven. Stand-ins on PATH print what the real programs print."""
 
 import platform
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from lakehouse.local.java import ToolError, find_java, find_maven
 
+REPOSITORY = Path(__file__).parents[3]
+MAKE = shutil.which("make")
 JAVA_OUTPUT = """Property settings:
     java.home = /opt/jdk
     java.specification.version = {version}
@@ -104,3 +109,45 @@ def test_a_maven_that_is_too_old_is_refused(tmp_path: Path) -> None:
     program(tmp_path / "bin", "mvn", "Apache Maven 3.6.0")
     with pytest.raises(ToolError, match=r"Maven 3\.6\.0 at .* is too old: 3\.6\.3 or newer"):
         find_maven()
+
+
+class TestBeforeAnythingIsInstalled:
+    """The Makefile runs the module with the machine's Python, which has no package of the project."""
+
+    def check(self, tmp_path: Path) -> subprocess.CompletedProcess[str]:
+        environment = {"PATH": str(tmp_path / "bin"), "PYTHONPATH": str(REPOSITORY / "platform" / "src")}
+        # -S hides every installed package.
+        command = [sys.executable, "-S", "-m", "lakehouse.local.java"]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    def test_everything_that_is_missing_is_told_with_its_install_command(self, tmp_path: Path) -> None:
+        done = self.check(tmp_path)
+        assert done.returncode == 1
+        assert done.stderr.startswith("no Java found")
+        assert "no Maven found" in done.stderr
+        assert done.stderr.count("nstall") >= 2
+
+    def test_where_both_are_there_it_says_nothing(self, tmp_path: Path) -> None:
+        program(tmp_path / "bin", "java", JAVA_OUTPUT.format(version=21))
+        program(tmp_path / "bin", "mvn", "Apache Maven 3.9.9")
+        (tmp_path / "bin" / "cat").symlink_to("/bin/cat")
+        done = self.check(tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+
+    def test_make_asks_before_it_makes_an_environment(self, tmp_path: Path) -> None:
+        """`make up` in a clone on a machine without Java leaves no half-made environment behind."""
+        for name in ("Makefile", "requirements.lock", "requirements-bootstrap.txt", "pyproject.toml", "platform"):
+            (tmp_path / name).symlink_to(REPOSITORY / name)
+        (tmp_path / "bin").mkdir()
+        assert MAKE is not None
+        done = subprocess.run(
+            [MAKE, "up", f"PYTHON={sys.executable}"],
+            cwd=tmp_path,
+            env={"PATH": str(tmp_path / "bin")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode != 0
+        assert "no Java found" in done.stderr
+        assert not (tmp_path / ".venv").exists()

@@ -1,4 +1,8 @@
-"""Finds Java and Maven, and says how to install them where they are missing."""
+"""Finds Java and Maven, and says how to install them where they are missing.
+
+`python -m lakehouse.local.java` says it before anything is installed: the Makefile runs it with whatever Python the
+machine has, so nothing here may need more than Python itself.
+"""
 
 import os
 import platform
@@ -117,3 +121,19 @@ def _install_command(tool: str) -> str:
     if family & {"fedora", "rhel", "centos"}:
         return f"sudo dnf install -y {({'java': 'java-21-openjdk-headless', 'maven': 'maven'})[tool]}"
     return f"your package manager has it as {({'java': 'JDK 17 or newer', 'maven': 'Maven 3.6.3 or newer'})[tool]}"
+
+
+def main() -> int:
+    """Checks both, and prints each problem to stderr; the exit code is 1 where there is one."""
+    problems = []
+    for find in (find_java, find_maven):
+        try:
+            find()
+        except ToolError as error:
+            problems.append(str(error))
+    sys.stderr.write("".join(f"{problem}\n" for problem in problems))
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
