@@ -322,6 +322,19 @@ class TestADirectory:
             load_contracts(directory)
         assert str(directory) in str(error.value)
 
+    @pytest.mark.parametrize("beside", [True, False])
+    def test_a_file_that_ends_in_yml_is_refused_with_the_command_that_renames_it(
+        self, write: Write, tmp_path: Path, beside: bool
+    ) -> None:
+        if beside:
+            write()
+        other = write(name="more.yml")
+        with pytest.raises(ContractError) as error:
+            load_contracts(tmp_path)
+        assert str(error.value) == (
+            f"{other}:1: is not read: contracts end in .yaml. Rename it: mv {other} {tmp_path / 'more.yaml'}"
+        )
+
     def test_the_problems_of_all_files_are_told(self, write: Write, smallest: str, tmp_path: Path) -> None:
         one = write(smallest.replace("1 minute", "soon"), "one.yaml")
         two = write(smallest.replace("type: int", "type: float"), "two.yaml")

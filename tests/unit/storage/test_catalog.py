@@ -5,10 +5,12 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
+from deltalake.exceptions import DeltaError
 
 from lakehouse.errors import LakehouseError
 from lakehouse.settings import load_settings
 from lakehouse.storage import Catalog, TableNotFoundError
+from lakehouse.storage.catalog import VersionNotFoundError
 
 ROWS = pa.table({"number": [1, 2, 3]})
 AWS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_ENDPOINT_URL": "http://127.0.0.1:9000"}
@@ -107,3 +109,25 @@ def test_an_s3_catalog_takes_the_credentials_of_the_environment_and_safe_commits
 
 def test_secrets_are_not_shown() -> None:
     assert "secret" not in repr(Catalog("s3://bucket", AWS))
+
+
+@pytest.mark.parametrize("version", [3, 9, 2**70, -1])
+def test_a_version_that_there_is_not_is_refused_with_those_there_are(catalog: Catalog, version: int) -> None:
+    for _ in range(3):
+        write_deltalake(catalog.uri("raw.orders"), ROWS, mode="append")
+    with pytest.raises(VersionNotFoundError, match=rf"'raw\.orders' has no version {version}\. Versions: 0 to 2"):
+        catalog.open("raw.orders", version)
+
+
+def test_an_older_version_is_opened(catalog: Catalog) -> None:
+    for _ in range(3):
+        write_deltalake(catalog.uri("raw.orders"), ROWS, mode="append")
+    assert catalog.open("raw.orders", 1).version() == 1
+
+
+def test_a_version_that_is_there_and_cannot_be_read_is_another_error(catalog: Catalog) -> None:
+    for _ in range(3):
+        write_deltalake(catalog.uri("raw.orders"), ROWS, mode="append")
+    (Path(catalog.uri("raw.orders")) / "_delta_log" / f"{1:020}.json").write_text("broken")
+    with pytest.raises(DeltaError, match="Json error"):
+        catalog.open("raw.orders", 1)

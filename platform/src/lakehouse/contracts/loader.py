@@ -79,11 +79,16 @@ def load_contract(file: Path) -> Contract:
 def load_contracts(directory: Path) -> list[Contract]:
     """All contracts of ``directory``, ordered by table. Raises ContractError with the problems of all files."""
     files = sorted(directory.glob("*.yaml"))
-    if not files:
+    if not files and not any(directory.glob("*.yml")):
         raise ContractError(
             [Problem(directory, 1, "", "holds no *.yaml file: expected one contract a streaming table")]
         )
-    problems: list[Problem] = []
+    problems = [
+        Problem(
+            other, 1, "", f"is not read: contracts end in .yaml. Rename it: mv {other} {other.with_suffix('.yaml')}"
+        )
+        for other in sorted(directory.glob("*.yml"))
+    ]
     contracts: dict[str, tuple[Contract, Path]] = {}
     for file in files:
         try:

@@ -33,6 +33,10 @@ class TableNotFoundError(LakehouseError):
     """No Delta table stands under the name."""
 
 
+class VersionNotFoundError(LakehouseError):
+    """The table never had this version, or no longer has it."""
+
+
 @dataclass(frozen=True)
 class Catalog:
     """The Delta tables below one root.
@@ -73,10 +77,28 @@ class Catalog:
             return DeltaTable.is_deltatable(self.uri(name), storage_options=dict(self.storage_options))
 
     def open(self, name: str, version: int | None = None) -> DeltaTable:
-        """The table, at ``version`` or its newest. Raises TableNotFoundError naming the tables there are."""
+        """The table, at ``version`` or its newest.
+
+        Raises TableNotFoundError naming the tables there are, and VersionNotFoundError naming the versions.
+        """
         if not self.exists(name):
             known = ", ".join(self.names()) or "none yet"
             raise TableNotFoundError(f"no table {name!r} below {self.root}. Tables: {known}")
+        if version is None:
+            return self._open(name, None)
+        try:
+            return self._open(name, version)
+        except (DeltaError, OverflowError) as error:
+            kept = sorted(int(commit["version"]) for commit in self._open(name, None).history())
+            if kept and kept[0] <= version <= kept[-1]:
+                raise  # Something else is wrong with it.
+            versions = f"{kept[0]} to {kept[-1]}" if kept else "none"
+            raise VersionNotFoundError(
+                f"table {name!r} has no version {version}. Versions: {versions}; older ones were cleaned up with the "
+                "log, see the contract's `retention`"
+            ) from error
+
+    def _open(self, name: str, version: int | None) -> DeltaTable:
         return DeltaTable(self.uri(name), version=version, storage_options=dict(self.storage_options))
 
     def names(self) -> list[str]:
