@@ -13,8 +13,9 @@ from deltalake import write_deltalake
 from typer.testing import CliRunner, Result
 
 from lakehouse.cli.main import app
+from lakehouse.contracts import load_contract
 from lakehouse.dbt_delta.views import ViewCatalogue
-from lakehouse.storage import Catalog
+from lakehouse.storage import Catalog, create_tables
 
 CONTRACT = (Path(__file__).parents[3] / "streaming" / "contracts" / "orders.yaml").read_text()
 
@@ -44,7 +45,13 @@ def run(*arguments: str) -> Result:
     "command",
     [
         *(["up"], ["down"], ["status"], ["logs"], ["doctor"], ["produce"], ["query"]),
-        *(["contracts", "check"], ["contracts", "list"], ["contracts", "show"], ["contracts", "generate"]),
+        *(
+            ["contracts", "check"],
+            ["contracts", "list"],
+            ["contracts", "show"],
+            ["contracts", "generate"],
+            ["contracts", "apply"],
+        ),
     ],
 )
 def test_help_teaches_by_example(command: list[str]) -> None:
@@ -149,12 +156,25 @@ def test_query_of_a_view_whose_table_is_gone_says_why(project: Path) -> None:
 def test_generated_files_are_written_and_then_current(project: Path) -> None:
     outdated = run("contracts", "generate", "--check")
     assert outdated.exit_code == 1
-    assert "Run `lakehouse contracts generate`" in outdated.output
+    assert "lakehouse contracts generate`" in outdated.output
     assert not (project / "dbt").exists()
     assert run("contracts", "generate").exit_code == 0
     assert run("contracts", "generate", "--check").exit_code == 0
     (project / "dbt" / "models" / "sources.yml").write_text("changed by hand")
     assert run("contracts", "generate", "--check").exit_code == 1
+
+
+def test_a_changed_retention_is_applied_to_the_tables_there_are(project: Path) -> None:
+    contract = project / "streaming" / "contracts" / "orders.yaml"
+    catalog = Catalog(str(project / ".lakehouse" / "tables"))
+    create_tables(catalog, load_contract(contract))
+    assert "has what its contract asks for" in run("contracts", "apply", "raw.orders").output
+    contract.write_text(CONTRACT.replace("retention: 30 days", "retention: 60 days"))
+    assert (
+        "raw.orders: delta.logRetentionDuration = interval 5184000 seconds"
+        in run("contracts", "apply", "raw.orders").output
+    )
+    create_tables(catalog, load_contract(contract))
 
 
 def test_status_before_the_first_start(project: Path) -> None:

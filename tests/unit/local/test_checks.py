@@ -44,6 +44,21 @@ def test_a_full_disk_says_how_much_is_needed(settings: Settings, monkeypatch: py
         check_disk(settings)
 
 
+def test_a_full_disk_names_commands_that_free_space_and_how_much(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(100, 99, 1))  # type: ignore[attr-defined]
+    for name in ("logs", "tables"):
+        (settings.state_dir / name).mkdir(parents=True)
+        # Its size counts, and sparse it is written at once.
+        with (settings.state_dir / name / "file").open("wb") as file:
+            file.truncate(512 * 1024**2)
+    with pytest.raises(MachineError) as error:
+        check_disk(settings)
+    assert f"rm -r {settings.state_dir / 'logs'}    frees 0.5 GiB" in str(error.value)
+    assert f"lakehouse down && rm -r {settings.state_dir}    frees 1.0 GiB" in str(error.value)
+
+
 def test_a_state_directory_that_is_none_is_named(settings: Settings) -> None:
     settings.state_dir.write_text("a file")
     with pytest.raises(MachineError, match=f"{settings.state_dir} is not a directory that you can write to"):

@@ -12,7 +12,7 @@ from deltalake import write_deltalake
 
 from lakehouse.contracts import Contract
 from lakehouse.storage import Catalog, SchemaMismatchError, create_tables
-from lakehouse.storage.create import table_properties
+from lakehouse.storage.create import apply_properties, table_properties
 from lakehouse.storage.duck import connect
 
 Make = Callable[..., Contract]
@@ -180,19 +180,21 @@ def test_processes_that_create_at_once_share_one_table(catalog: Catalog, make_co
 
 
 class TestMismatch:
-    """A table that does not fit its contract is not touched, and the difference is told column by column."""
+    """A table that does not fit its contract is not touched, and each difference is told with its remedy."""
 
-    def changed(self, make_contract: Make, *changes: dict[str, object], drop: str = "") -> Contract:
+    def changed(
+        self, make_contract: Make, *changes: dict[str, object], drop: str = "", **overrides: object
+    ) -> Contract:
         declared = [column.model_dump(mode="json", exclude_none=True) for column in make_contract().columns]
         kept = [column for column in declared if column["name"] not in {drop, *(c["name"] for c in changes)}]
-        return make_contract(columns=[*kept, *changes])
+        return make_contract(columns=[*kept, *changes], **overrides)
 
     def refused(self, catalog: Catalog, contract: Contract) -> list[str]:
         with pytest.raises(SchemaMismatchError) as error:
             create_tables(catalog, contract)
-        first, *details, last = str(error.value).splitlines()
+        first, *details = str(error.value).splitlines()
         assert first == f"table raw.visits at {catalog.uri('raw.visits')} does not match its contract:"
-        assert "move the table away" in last
+        assert all("Remedy: " in detail for detail in details)
         return [detail.strip() for detail in details]
 
     def test_a_column_of_another_type_is_named_with_both(self, catalog: Catalog, make_contract: Make) -> None:
@@ -201,6 +203,7 @@ class TestMismatch:
         assert detail.startswith("pages: table ")
         assert "integer" in detail.partition(", contract ")[0]
         assert "long" in detail.partition(", contract ")[2]
+        assert "move the table away" in detail
 
     def test_a_column_that_the_table_lacks_is_named(self, catalog: Catalog, make_contract: Make) -> None:
         create_tables(catalog, make_contract())
@@ -211,12 +214,57 @@ class TestMismatch:
         create_tables(catalog, make_contract())
         (detail,) = self.refused(catalog, self.changed(make_contract, drop="day"))
         assert detail.startswith("day: table ")
-        assert detail.endswith(", contract has none")
+        assert ", contract has none. " in detail
+
+    def test_a_column_that_the_contract_no_longer_requires_is_named(
+        self, catalog: Catalog, make_contract: Make
+    ) -> None:
+        create_tables(catalog, make_contract())
+        (detail,) = self.refused(catalog, self.changed(make_contract, {"name": "visit_id", "type": "string"}))
+        assert detail.startswith(
+            "visit_id: table is NOT NULL, contract allows NULL. Remedy: set `required: true` again"
+        )
+
+    def test_a_column_that_the_contract_requires_since_is_named(self, catalog: Catalog, make_contract: Make) -> None:
+        create_tables(catalog, make_contract())
+        required = {"name": "pages", "type": "int", "required": True}
+        (detail,) = self.refused(catalog, self.changed(make_contract, required))
+        assert detail.startswith("pages: table allows NULL, contract is NOT NULL. Remedy: drop `required: true`")
+
+    def test_other_partitions_are_named_with_both(self, catalog: Catalog, make_contract: Make) -> None:
+        create_tables(catalog, make_contract(partition_by=["day"]))
+        (detail,) = self.refused(catalog, make_contract(partition_by=["day", "member"]))
+        assert detail.startswith("partition_by: table day, contract day, member. Remedy: ")
+        assert "partition_by: table day, contract has none" in self.refused(catalog, make_contract())[0]
+
+    def test_another_retention_is_named_with_the_command_that_applies_it(
+        self, catalog: Catalog, make_contract: Make
+    ) -> None:
+        create_tables(catalog, make_contract(retention="7 days"))
+        longer = make_contract(retention="30 days")
+        details = self.refused(catalog, longer)
+        assert [detail.partition(":")[0] for detail in details] == [
+            "delta.deletedFileRetentionDuration",
+            "delta.logRetentionDuration",
+        ]
+        for detail in details:
+            assert "table interval 604800 seconds, contract interval 2592000 seconds" in detail
+            assert "lakehouse contracts apply raw.visits` sets it" in detail
+        assert set(apply_properties(catalog, longer)) == {"raw.visits", "raw.visits_rejected"}
+        create_tables(catalog, longer)
+        assert apply_properties(catalog, longer) == {}
+
+    def test_properties_of_others_are_left_alone(self, catalog: Catalog, make_contract: Make) -> None:
+        create_tables(catalog, make_contract())
+        catalog.open("raw.visits").alter.set_table_properties({"delta.checkpointInterval": "50"})
+        create_tables(catalog, make_contract())
+        assert catalog.open("raw.visits").metadata().configuration["delta.checkpointInterval"] == "50"
 
     def test_every_difference_is_named(self, catalog: Catalog, make_contract: Make) -> None:
         create_tables(catalog, make_contract())
-        contract = self.changed(make_contract, {"name": "pages", "type": "string"}, drop="day")
-        assert [detail.partition(":")[0] for detail in self.refused(catalog, contract)] == ["day", "pages"]
+        contract = self.changed(make_contract, {"name": "pages", "type": "string"}, drop="day", partition_by=["member"])
+        found = [detail.partition(":")[0] for detail in self.refused(catalog, contract)]
+        assert found == ["day", "pages", "partition_by"]
 
     def test_the_table_stays_as_it_was(self, catalog: Catalog, make_contract: Make) -> None:
         create_tables(catalog, make_contract())

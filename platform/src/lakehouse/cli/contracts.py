@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from lakehouse.errors import LakehouseError
+from lakehouse.invocation import command
 from lakehouse.settings import load_settings
 
 contracts_app = typer.Typer(
@@ -87,6 +88,29 @@ def show(table: Annotated[str, typer.Argument(help="schema.table")]) -> None:
 
 
 @contracts_app.command()
+def apply(table: Annotated[str, typer.Argument(help="schema.table")]) -> None:
+    """Give a table and its quarantine the properties that the contract asks for, as after a change of its retention.
+
+    Its writer may run meanwhile. Columns and partitions stay: those of a table are final.
+
+    \b
+    Examples:
+      lakehouse contracts apply raw.orders
+    """
+    from lakehouse.contracts import find_contract
+    from lakehouse.storage import Catalog
+    from lakehouse.storage.create import apply_properties
+
+    settings = load_settings()
+    applied = apply_properties(Catalog.from_settings(settings), find_contract(settings.contracts_dir, table))
+    for name, properties in applied.items():
+        for key, value in properties.items():
+            typer.echo(f"{name}: {key} = {value}")
+    if not applied:
+        typer.echo(f"{table} has what its contract asks for.")
+
+
+@contracts_app.command()
 def generate(
     check_only: Annotated[
         bool, typer.Option("--check", help="Write nothing; fail when a file is not current.")
@@ -112,7 +136,7 @@ def generate(
     outdated = [file for file, text in files.items() if not file.is_file() or file.read_text(encoding="utf-8") != text]
     if check_only and outdated:
         listed = "\n".join(f"  {file}" for file in outdated)
-        raise OutdatedError(f"not what the contracts generate:\n{listed}\nRun `lakehouse contracts generate`.")
+        raise OutdatedError(f"not what the contracts generate:\n{listed}\nRun `{command('contracts generate')}`.")
     for file in outdated:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(files[file], encoding="utf-8")

@@ -1,15 +1,13 @@
 """`lakehouse up`, `down`, `logs` and `doctor`: the local stack."""
 
-import os
-import shutil
 import signal
-import sys
 import time
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lakehouse.invocation import command
 from lakehouse.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -65,7 +63,9 @@ def up(
         if not detach:
             _watch(console, stack)
     except KeyboardInterrupt:
-        console.print("Interrupted." if detach else "\nStopping. A second Ctrl-C leaves the rest to `lakehouse down`.")
+        console.print(
+            "Interrupted." if detach else f"\nStopping. A second Ctrl-C leaves the rest to `{command('down')}`."
+        )
         if detach:
             raise typer.Exit(130) from None
     finally:
@@ -174,11 +174,8 @@ def _print_next(console: "Console", settings: Settings, names: list[str], detach
     ]
     if detached:
         commands.append(("down", "stop everything"))
-    # After `make up` the virtual environment is rarely activated.
-    program = "lakehouse" if shutil.which("lakehouse") else os.path.relpath(sys.argv[0])
-    for command, purpose in commands:
-        line = f"{program} {command}"
-        console.print(f"  {line:<44} [dim]{purpose}[/]", highlight=False, soft_wrap=True)
+    for arguments, purpose in commands:
+        console.print(f"  {command(arguments):<44} [dim]{purpose}[/]", highlight=False, soft_wrap=True)
     if not detached:
         console.print("\nCtrl-C stops everything.")
 

@@ -13,6 +13,7 @@ from lakehouse.dbt_delta.progress import Consumption, consumed_version
 from lakehouse.dbt_delta.session import Session
 from lakehouse.dbt_delta.spec import ModelSpec
 from lakehouse.dbt_delta.sql import quoted, quoted_list, relation
+from lakehouse.invocation import command
 from lakehouse.storage.changes import CHANGE_TYPE, HistoryGoneError, change_feed, rows_sql
 
 
@@ -39,7 +40,7 @@ def changes_sql(
         known = ", ".join(session.catalog.names()) or "none yet"
         raise SourceError(
             f"{spec.name} reads {source}, and there is no such table below {session.catalog.root}. Tables: {known}.\n"
-            "Build it first: `lakehouse up` starts the streams, `dbt build --select +"
+            f"Build it first: `{command('up')}` starts the streams, `dbt build --select +"
             f"{spec.name.partition('.')[2]}` builds the models upstream."
         )
     types = describe(connection, relation(source))

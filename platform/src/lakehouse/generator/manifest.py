@@ -17,6 +17,7 @@ from lakehouse.generator.config import GeneratorConfig
 from lakehouse.generator.faults import MalformedKind
 from lakehouse.generator.identity import checksum
 from lakehouse.generator.stream import SENT_SCHEMA, Chunk
+from lakehouse.invocation import command
 
 _KINDS = list(MalformedKind)
 
@@ -78,7 +79,7 @@ class Manifest(_Part):
         try:
             return cls.model_validate_json(path.read_text())
         except (OSError, ValueError) as error:
-            raise ManifestError(f"{path} is no manifest: {error}. `lakehouse produce` writes one.") from error
+            raise ManifestError(f"{path} is no manifest: {error}. `{command('produce')}` writes one.") from error
 
 
 class Tally:

@@ -15,6 +15,7 @@ from lakehouse.errors import LakehouseError
 from lakehouse.generator.config import GeneratorConfig
 from lakehouse.generator.manifest import Manifest, PartitionRange, Tally, default_path, events_path
 from lakehouse.generator.stream import Chunk, OrderGenerator
+from lakehouse.invocation import command
 from lakehouse.settings import Settings
 
 #: Unconfirmed messages at most: enough to keep batches full, and some 100 MB.
@@ -177,7 +178,7 @@ def produce(
         raise ProduceError(
             f"{manifest.counts.failed} messages were not confirmed by {settings.kafka_bootstrap_servers}"
             f" ({sender.error}); {manifest.counts.sent} were, and the manifest {path} counts those."
-            " The others may still arrive. See `lakehouse status`, then produce again."
+            f" The others may still arrive. See `{command('status')}`, then produce again."
         )
     return manifest
 
@@ -221,7 +222,7 @@ def connect(bootstrap_servers: str, topic: str) -> Producer:
         producer.poll(_POLL_SECONDS)
     raise ProduceError(
         f"Kafka at {bootstrap_servers} cannot take events ({problem}, tried for {_CONNECT_SECONDS:.0f} s). "
-        "Start the local one with `lakehouse up`, or set LAKEHOUSE_KAFKA_BOOTSTRAP_SERVERS=host:port; "
+        f"Start the local one with `{command('up')}`, or set LAKEHOUSE_KAFKA_BOOTSTRAP_SERVERS=host:port; "
         "an external broker needs the topic created first."
     )
 

@@ -1,15 +1,20 @@
 """What has to hold of this machine before the stack can run. Each check names the cause and what mends it."""
 
 import os
+import shlex
 import shutil
 import socket
+import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import psutil
 
 from lakehouse.errors import LakehouseError
+from lakehouse.invocation import command
 from lakehouse.local.jars import JAR_SETS, jars_current
 from lakehouse.local.java import find_java, find_maven
 from lakehouse.local.processes import short_command, stale_processes
@@ -19,6 +24,8 @@ from lakehouse.settings import Settings
 
 #: Jars, a day of the generator's events, and room for Kafka to keep its segments.
 _NEEDED_DISK_BYTES = 2 * 1024**3
+#: What the stack writes and nothing reads again.
+_DISPENSABLE = ("logs", "manifests", "tmp")
 
 
 class MachineError(LakehouseError):
@@ -61,7 +68,7 @@ def check_disk(settings: Settings) -> str:
     if free < _NEEDED_DISK_BYTES:
         raise MachineError(
             f"only {_gib(free)} free on the disk of {settings.state_dir}, at least {_gib(_NEEDED_DISK_BYTES)} needed. "
-            "Free some, or set LAKEHOUSE_STATE_DIR to a directory on another disk."
+            f"Free some, or set LAKEHOUSE_STATE_DIR to a directory on another disk.\n{_what_frees_space(settings)}"
         )
     return f"{_gib(free)} free"
 
@@ -71,7 +78,7 @@ def check_stale(settings: Settings, supervisor: Supervisor) -> str:
     stale = stale_processes(settings, supervisor.pid)
     if stale:
         listed = "\n".join(f"  {process}" for process in stale)
-        raise MachineError(f"processes of an earlier crash still run:\n{listed}\nStop them: lakehouse down")
+        raise MachineError(f"processes of an earlier crash still run:\n{listed}\nStop them: {command('down')}")
     return "none"
 
 
@@ -157,6 +164,29 @@ def _holder(port: int) -> psutil.Process | None:
         except psutil.Error:
             continue
     return None
+
+
+def _what_frees_space(settings: Settings) -> str:
+    """Commands in the order of what they cost, each with the space that it frees."""
+    dispensable = [path for name in _DISPENSABLE if (path := settings.state_dir / name).is_dir()]
+    choices = [(f"{Path(sys.executable).with_name('uv')} cache clean", "the cache of Python packages")]
+    if dispensable:
+        size = _gib(sum(map(_size, dispensable)))
+        choices.append((shlex.join(["rm", "-r", *map(str, dispensable)]), f"{size}, logs and manifests"))
+    if settings.state_dir.is_dir():
+        everything = f"{command('down')} && {shlex.join(['rm', '-r', str(settings.state_dir)])}"
+        choices.append((everything, f"{_gib(_size(settings.state_dir))}, all topics, tables and checkpoints"))
+    return "\n".join(f"  {line}    frees {what}" for line, what in choices)
+
+
+def _size(directory: Path) -> int:
+    """Bytes below ``directory``. What goes away meanwhile counts as nothing."""
+    total = 0
+    for parent, _, names in os.walk(directory):
+        for name in names:
+            with suppress(OSError):
+                total += os.lstat(os.path.join(parent, name)).st_size
+    return total
 
 
 def _user() -> str:

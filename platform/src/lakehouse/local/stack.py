@@ -94,8 +94,7 @@ class Stack:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise BusyError(
-                    f"another `lakehouse up` or `lakehouse down` is at work on {self._settings.state_dir}. "
-                    "Wait for it to end, or end it."
+                    f"another `up` or `down` is at work on {self._settings.state_dir}. Wait for it to end, or end it."
                 ) from error
             yield
 

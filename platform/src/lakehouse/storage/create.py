@@ -1,6 +1,7 @@
 """Creates Delta tables with the schema and the properties that every reader of this platform understands."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from deltalake import CommitProperties, DeltaTable, Field, Schema
@@ -11,6 +12,7 @@ from lakehouse.contracts.columns import StoredColumn
 from lakehouse.contracts.model import Contract, OnInvalid
 from lakehouse.errors import LakehouseError
 from lakehouse.storage.catalog import Catalog
+from lakehouse.storage.compare import differences
 
 _DELTA_TYPES = {
     "string": "string",
@@ -25,7 +27,7 @@ _DELTA_TYPES = {
 
 
 class SchemaMismatchError(LakehouseError):
-    """A table exists with other columns than its contract declares."""
+    """A table exists that is not as its contract declares it."""
 
 
 def table_properties(retention: timedelta) -> dict[str, str]:
@@ -62,43 +64,69 @@ def create_tables(catalog: Catalog, contract: Contract) -> None:
     """Creates the contract's table, and its quarantine table when it has one, where they do not exist yet.
 
     Idempotent, and safe when two processes do it at once. Raises SchemaMismatchError when a table exists with other
-    columns, naming them.
+    columns, partitions or properties, naming each difference and its remedy.
     """
-    _create(catalog, contract.table, contract.stored_columns(), contract.partition_by, contract)
+    for table in contract_tables(contract):
+        _create(catalog, table, contract)
+        found = differences(
+            catalog.open(table.name), delta_schema(table.columns), table.partition_by, _properties(contract), contract
+        )
+        if found:
+            listed = "\n".join(f"  {difference}" for difference in found)
+            raise SchemaMismatchError(
+                f"table {table.name} at {catalog.uri(table.name)} does not match its contract:\n{listed}"
+            )
+
+
+def apply_properties(catalog: Catalog, contract: Contract) -> dict[str, dict[str, str]]:
+    """Gives the contract's existing tables the properties that it asks for; returns what was set, by table."""
+    applied = {}
+    for name in (table.name for table in contract_tables(contract) if catalog.exists(table.name)):
+        table = catalog.open(name)
+        held = table.metadata().configuration
+        changed = {key: value for key, value in _properties(contract).items() if held.get(key) != value}
+        if changed:
+            table.alter.set_table_properties(changed)
+            applied[name] = changed
+    return applied
+
+
+@dataclass(frozen=True)
+class ContractTable:
+    """A Delta table that a contract asks for."""
+
+    name: str
+    columns: Sequence[StoredColumn]
+    partition_by: Sequence[str]
+
+
+def contract_tables(contract: Contract) -> list[ContractTable]:
+    """The contract's own table, and its quarantine where it has one."""
+    tables = [ContractTable(contract.table, contract.stored_columns(), contract.partition_by)]
     if contract.on_invalid is OnInvalid.QUARANTINE:
-        _create(catalog, contract.rejected_table, contract.rejected_columns(), (), contract)
+        tables.append(ContractTable(contract.rejected_table, contract.rejected_columns(), ()))
+    return tables
 
 
-def _create(
-    catalog: Catalog, name: str, columns: Sequence[StoredColumn], partition_by: Sequence[str], contract: Contract
-) -> None:
-    wanted = delta_schema(columns)
+def _properties(contract: Contract) -> dict[str, str]:
+    return table_properties(contract.retention)
+
+
+def _create(catalog: Catalog, table: ContractTable, contract: Contract) -> None:
     try:
         DeltaTable.create(
-            catalog.uri(name),
-            wanted,
+            catalog.uri(table.name),
+            delta_schema(table.columns),
             mode="ignore",
-            partition_by=list(partition_by) or None,
-            name=name,
+            partition_by=list(table.partition_by) or None,
+            name=table.name,
             description=contract.description,
-            configuration=dict(table_properties(contract.retention)),
+            configuration=dict(_properties(contract)),
             storage_options=dict(catalog.storage_options),
             # A retry would commit this metadata on top of a table that another process made meanwhile.
             commit_properties=CommitProperties(max_commit_retries=0),
         )
     except DeltaError:
-        # Another process may have created it between delta-rs's look and its commit; its schema is compared below.
-        if not catalog.exists(name):
+        # Another process may have created it between delta-rs's look and its commit; the caller compares it.
+        if not catalog.exists(table.name):
             raise
-    existing = {field.name: str(field.type) for field in catalog.open(name).schema().fields}
-    expected = {field.name: str(field.type) for field in wanted.fields}
-    if existing != expected:
-        differing = sorted(existing.items() ^ expected.items())
-        details = "\n".join(
-            f"  {column}: table {existing.get(column, 'has none')}, contract {expected.get(column, 'has none')}"
-            for column in sorted({column for column, _ in differing})
-        )
-        raise SchemaMismatchError(
-            f"table {name} at {catalog.uri(name)} does not match its contract:\n{details}\n"
-            "Change the contract back, or move the table away to have a new one created."
-        )
