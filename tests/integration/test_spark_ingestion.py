@@ -1,25 +1,30 @@
 """One contract as one streaming query, against a real broker: what happens when something is lost or invalid."""
 
 import shutil
+import threading
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions
+from deltalake import write_deltalake
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 from tests.integration.conftest import REPOSITORY, Broker
 from tests.waiting import wait_for
 
-from lakehouse.contracts import Contract, find_contract
+from lakehouse.contracts import Contract, OnInvalid, find_contract
 from lakehouse.local.kafka import PARTITIONS, ensure_topics
 from lakehouse.settings import Settings
 from lakehouse.storage import Catalog
 from lakehouse.storage.duck import connect
+from lakehouse_spark.application import Application, QueryFailedError
 from lakehouse_spark.query import IngestionQuery, LostTableError
+from lakehouse_spark.status import QueryState, QueryStatus, read_status, status_file
 
 GOOD = b'{"order_id":"o-%d","customer_id":"c-1","amount_cents":5,"event_time":"2026-01-01T00:00:00Z"}'
 
@@ -209,6 +214,90 @@ def test_on_invalid_fail_stops_at_the_row_and_writes_nothing_of_its_batch(make_s
     assert "1 invalid rows" in error
     assert "partition 0, offset 3: invalid_json" in error
     assert stage.offsets() == []
+
+
+class Run:
+    """The application with a stage's contract, in a thread of its own."""
+
+    def __init__(self, spark: SparkSession, stage: Stage) -> None:
+        self.application = Application(spark, stage.settings, [stage.contract])
+        self.error: Exception | None = None
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> "Run":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.application.stop()
+        self._thread.join(60)
+        assert not self._thread.is_alive()
+
+    def query(self) -> QueryStatus:
+        return self.application.status().queries["raw.orders"]
+
+    def ended(self) -> bool:
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            self.application.run()
+        except Exception as error:
+            self.error = error
+
+
+def test_the_application_tells_its_queries_and_their_last_batches(
+    spark: SparkSession, make_stage: Callable[..., Stage]
+) -> None:
+    stage = make_stage()
+    stage.produce_good(3)
+    stage.produce(b"broken")
+    with Run(spark, stage) as run:
+        assert run.query() == QueryStatus("raw.orders", QueryState.STARTING)
+        wait_for(lambda: run.query().input_rows is not None or run.ended(), "a batch", 120, run.query)
+    assert run.error is None
+    query = run.query()
+    assert (query.state, query.batch, query.input_rows, query.error) == (QueryState.RUNNING, 0, 4, None)
+    assert abs(datetime.now(UTC) - datetime.fromisoformat(str(query.batch_at))) < timedelta(minutes=2)
+
+
+def test_a_query_runs_once_it_has_looked_even_where_there_is_nothing_to_read(
+    spark: SparkSession, make_stage: Callable[..., Stage]
+) -> None:
+    with Run(spark, make_stage()) as run:
+        wait_for(lambda: run.query().state is QueryState.RUNNING or run.ended(), "the query to run", 60, run.query)
+    assert run.error is None
+
+
+def test_a_failed_query_is_restarting_until_it_comes_through_and_its_error_is_kept(
+    spark: SparkSession, make_stage: Callable[..., Stage]
+) -> None:
+    stage = make_stage(on_invalid="fail")
+    stage.produce(b"broken")
+    with Run(spark, stage) as run:
+        wait_for(run.ended, "the application to end", 120, run.query)
+    assert isinstance(run.error, QueryFailedError)
+    text = "raw.orders: 1 invalid rows in batch 0"
+    assert run.query().state is QueryState.FAILED
+    assert str(run.query().error).startswith(text)
+    stage.contract = stage.contract.model_copy(update={"on_invalid": OnInvalid.DROP})
+    with Run(spark, stage) as again:
+        # A process of its own would begin like this too: from the file.
+        assert again.query().state is QueryState.RESTARTING
+        assert str(again.query().error).startswith(text)
+        wait_for(lambda: again.query().state is QueryState.RUNNING or again.ended(), "it to run", 120, again.query)
+    assert read_status(status_file(stage.settings)).queries["raw.orders"].error == run.query().error
+
+
+def test_a_query_that_cannot_start_has_failed_with_the_reason(
+    spark: SparkSession, make_stage: Callable[..., Stage]
+) -> None:
+    stage = make_stage()
+    write_deltalake(stage.catalog.uri("raw.orders"), pa.table({"other": [1]}))
+    with Run(spark, stage) as run:
+        wait_for(run.ended, "the application to end", 60, run.query)
+    assert run.query().state is QueryState.FAILED
+    assert "does not match its contract" in str(run.query().error)
 
 
 def test_on_invalid_drop_keeps_the_good_rows_alone(make_stage: Callable[..., Stage]) -> None:

@@ -2,7 +2,7 @@
 
 from types import TracebackType
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
 from lakehouse.errors import LakehouseError
 from lakehouse_spark.checkpoint import Offsets
@@ -13,7 +13,7 @@ class TopicMissingError(LakehouseError):
 
 
 class TopicOffsets:
-    """First offsets of one topic. Holds a connection, so it is closed after use."""
+    """The id and the offsets of one topic. Holds a connection, so it is closed after use."""
 
     def __init__(self, bootstrap_servers: str, topic: str) -> None:
         self._topic = topic
@@ -34,12 +34,31 @@ class TopicOffsets:
         """The partitions of the topic. Raises TopicMissingError."""
         found = self._consumer.partitions_for_topic(self._topic)
         if not found:
-            raise TopicMissingError(
-                f"topic {self._topic!r} does not exist on {self._servers}: create it, or correct `source.topic`"
-            )
+            raise self._missing()
         return sorted(found)
+
+    def topic_id(self) -> str:
+        """What tells the topic from an earlier one of its name. Raises TopicMissingError."""
+        admin = KafkaAdminClient(bootstrap_servers=self._servers.split(","))
+        try:
+            (described,) = admin.describe_topics([self._topic])
+        finally:
+            admin.close()
+        if described["error_code"]:
+            raise self._missing()
+        return str(described["topic_id"])
 
     def beginning(self, partitions: list[int]) -> Offsets:
         """The first offset that each of ``partitions`` still holds; retention moves it on."""
         wanted = [TopicPartition(self._topic, partition) for partition in partitions]
         return {found.partition: offset for found, offset in self._consumer.beginning_offsets(wanted).items()}
+
+    def end(self, partitions: list[int]) -> Offsets:
+        """The offset that the next event of each of ``partitions`` will have."""
+        wanted = [TopicPartition(self._topic, partition) for partition in partitions]
+        return {found.partition: offset for found, offset in self._consumer.end_offsets(wanted).items()}
+
+    def _missing(self) -> TopicMissingError:
+        return TopicMissingError(
+            f"topic {self._topic!r} does not exist on {self._servers}: create it, or correct `source.topic`"
+        )

@@ -28,7 +28,7 @@ class Checkpoint:
 
     def __init__(self, spark: SparkSession, location: str, topic: str) -> None:
         self._spark = spark
-        self._location = location
+        self.location = location
         self._topic = topic
 
     def exists(self) -> bool:
@@ -37,12 +37,12 @@ class Checkpoint:
 
     def last_batch(self) -> int | None:
         """The newest batch that was planned, whether it was committed or not."""
-        directory = self._path("offsets")
-        filesystem = self._filesystem(directory)
-        if not filesystem.exists(directory):
-            return None
-        names = [status.getPath().getName() for status in filesystem.listStatus(directory)]
-        return max((int(name) for name in names if name.isdigit()), default=None)
+        return self._newest("offsets")
+
+    def committed_offsets(self) -> Offsets | None:
+        """Where the newest batch that was committed ended; None when there is none."""
+        committed = self._newest("commits")
+        return None if committed is None else self._offsets(committed)
 
     def batch_range(self, batch: int) -> BatchRange:
         """The offsets of ``batch``, which has been planned. The first batch has no start that the checkpoint knows."""
@@ -52,19 +52,79 @@ class Checkpoint:
         # A partition that was added to the topic since is read from its beginning.
         return BatchRange(start={**dict.fromkeys(end, 0), **self._offsets(batch - 1)}, end=end)
 
+    def read(self, name: str) -> str | None:
+        """The file ``name`` of the checkpoint's own directory, which Spark leaves alone; None where there is none."""
+        path = self._path(name)
+        return self._text(path) if self._filesystem(path).exists(path) else None
+
+    def write(self, name: str, text: str) -> None:
+        """Writes the file ``name``, whole or not at all."""
+        self._write(self.location, name, text)
+
+    def replace(self, name: str, text: str, label: str) -> None:
+        """Sets the checkpoint aside under ``label`` and begins another, which holds the file ``name``.
+
+        A crash in between leaves the old one, or what ``finish_replacement`` completes.
+        """
+        self._write(self._next, name, text)
+        self._rename(self.location, f"{self.location}-{label}")
+        self.finish_replacement()
+
+    def finish_replacement(self) -> None:
+        """Completes a replacement that a crash interrupted. Nothing to do otherwise."""
+        location, following = self._absolute(self.location), self._absolute(self._next)
+        filesystem = self._filesystem(location)
+        if filesystem.exists(following) and not filesystem.exists(location):
+            self._rename(self._next, self.location)
+
+    @property
+    def _next(self) -> str:
+        return f"{self.location}.next"
+
+    def _newest(self, log: str) -> int | None:
+        directory = self._path(log)
+        filesystem = self._filesystem(directory)
+        if not filesystem.exists(directory):
+            return None
+        names = [status.getPath().getName() for status in filesystem.listStatus(directory)]
+        return max((int(name) for name in names if name.isdigit()), default=None)
+
     def _offsets(self, batch: int) -> Offsets:
-        path = self._path(f"offsets/{batch}")
-        stream = self._filesystem(path).open(path)
-        try:
-            text = self._jvm("org.apache.commons.io.IOUtils").toString(stream, "UTF-8")
-        finally:
-            stream.close()
         # Spark's offset log: a version line, the batch's metadata, then one line of JSON a source.
-        source = json.loads(text.splitlines()[2])
+        source = json.loads(self._text(self._path(f"offsets/{batch}")).splitlines()[2])
         return {int(partition): int(offset) for partition, offset in source.get(self._topic, {}).items()}
 
+    def _text(self, path: JavaObject) -> str:
+        stream = self._filesystem(path).open(path)
+        try:
+            text: str = self._jvm("org.apache.commons.io.IOUtils").toString(stream, "UTF-8")
+        finally:
+            stream.close()
+        return text
+
+    def _write(self, location: str, name: str, text: str) -> None:
+        partial = self._absolute(f"{location}/.{name}.partial")
+        filesystem = self._filesystem(partial)
+        stream = filesystem.create(partial, True)
+        try:
+            stream.write(bytearray(text.encode()))
+        finally:
+            stream.close()
+        target = self._absolute(f"{location}/{name}")
+        filesystem.delete(target, False)
+        if not filesystem.rename(partial, target):
+            raise OSError(f"{partial} could not be renamed to {name}")
+
+    def _rename(self, location: str, target: str) -> None:
+        path = self._absolute(location)
+        if not self._filesystem(path).rename(path, self._absolute(target)):
+            raise OSError(f"{location} could not be renamed to {target}")
+
     def _path(self, relative: str) -> JavaObject:
-        return self._jvm("org.apache.hadoop.fs.Path")(f"{self._location}/{relative}")
+        return self._absolute(f"{self.location}/{relative}")
+
+    def _absolute(self, location: str) -> JavaObject:
+        return self._jvm("org.apache.hadoop.fs.Path")(location)
 
     def _filesystem(self, path: JavaObject) -> JavaObject:
         return path.getFileSystem(self._spark._jsparkSession.sessionState().newHadoopConf())

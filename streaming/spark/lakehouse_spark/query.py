@@ -1,7 +1,9 @@
 """One contract as one streaming query."""
 
 import json
+import logging
 import threading
+from collections import deque
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -18,9 +20,12 @@ from lakehouse.storage.offsets import following_offsets
 from lakehouse_spark.broker import TopicOffsets
 from lakehouse_spark.checkpoint import BatchRange, Checkpoint, Offsets
 from lakehouse_spark.gaps import GapGuard
+from lakehouse_spark.origin import Beginning, Origin
 from lakehouse_spark.parse import parse_events
 from lakehouse_spark.sink import Sink
+from lakehouse_spark.status import now
 
+_LOG = logging.getLogger(__name__)
 #: A batch starts this many times within the freshness a reader was promised, which leaves time to write it.
 _BATCHES_PER_FRESHNESS = 6
 #: How often a query looks for events. A full batch starts at once, so that a backlog does not wait for the interval.
@@ -37,6 +42,15 @@ def longest_wait(contract: Contract) -> timedelta:
 
 
 @dataclass(frozen=True)
+class WrittenBatch:
+    """A micro-batch that is in its tables: ``rows`` were read for it. ``written_at`` is ISO 8601 in UTC."""
+
+    number: int
+    written_at: str
+    rows: int
+
+
+@dataclass(frozen=True)
 class IngestionQuery:
     """Starts the query that fills the table of ``contract``."""
 
@@ -46,6 +60,9 @@ class IngestionQuery:
     contract: Contract
     #: Held while a batch is written. Whoever holds it has the query stand still between two batches.
     gate: threading.Lock = field(default_factory=threading.Lock)
+    #: The last batch that was written, and the last error of one: Spark's own account of it buries the cause.
+    batches: deque[WrittenBatch] = field(default_factory=lambda: deque(maxlen=1))
+    errors: deque[Exception] = field(default_factory=lambda: deque(maxlen=1))
 
     @property
     def checkpoint_location(self) -> str:
@@ -55,14 +72,17 @@ class IngestionQuery:
     def start(self) -> StreamingQuery:
         """Creates the tables where they are missing and starts the query, going on where it stopped.
 
-        Raises SchemaMismatchError when a table does not fit the contract; errors of the stream itself end the query.
+        Raises SchemaMismatchError when a table does not fit the contract, and TopicRecreatedError when the topic is
+        another one than was read before; errors of the stream itself end the query.
         """
         create_tables(self.catalog, self.contract)
         self._refuse_lost_tables()
-        resume = self._resume_offsets()
-        rows = parse_events(self._messages(resume), self.contract)
-        guard = GapGuard(self.contract.source, partial(self._planned, resume), self._topic)
-        sink = Sink(self.contract, self.catalog, guard, self._held(self.contract.rejected_table))
+        origin = self._origin()
+        for loss in origin.abandoned:
+            _LOG.error("%s: %s", self.contract.table, loss)
+        rows = parse_events(self._messages(origin.start), self.contract)
+        guard = GapGuard(self.contract.source, origin, partial(self._planned, origin.start), self._topic)
+        sink = Sink(self.contract, self.catalog, guard, origin.rejected)
         return (
             rows.writeStream.queryName(self.contract.table)
             .option("checkpointLocation", self.checkpoint_location)
@@ -73,15 +93,20 @@ class IngestionQuery:
 
     def _write(self, sink: Sink, batch: DataFrame, batch_id: int) -> None:
         with self.gate:
-            sink.write(batch, batch_id)
+            try:
+                rows = sink.write(batch, batch_id)
+            except Exception as error:
+                self.errors.append(error)
+                raise
+            self.batches.append(WrittenBatch(batch_id, now(), rows))
 
-    def _messages(self, resume: Offsets) -> DataFrame:
+    def _messages(self, start: Offsets) -> DataFrame:
         source = self.contract.source
         return (
             self.spark.readStream.format("kafka")
             .option("kafka.bootstrap.servers", self.settings.kafka_bootstrap_servers)
             .option("subscribe", source.topic)
-            .option("startingOffsets", json.dumps({source.topic: resume}) if resume else source.starting_offsets)
+            .option("startingOffsets", json.dumps({source.topic: start}) if start else source.starting_offsets)
             .option("maxOffsetsPerTrigger", source.max_offsets_per_trigger)
             .option("minOffsetsPerTrigger", source.max_offsets_per_trigger)
             .option("maxTriggerDelay", f"{longest_wait(self.contract) // timedelta(milliseconds=1)}ms")
@@ -104,17 +129,14 @@ class IngestionQuery:
                 "to fill the table again with what the topic still holds."
             )
 
-    def _resume_offsets(self) -> Offsets:
-        """Where to go on without a checkpoint: behind the table's rows. Empty where the checkpoint or nobody knows."""
-        held = {} if self._checkpoint().exists() else self._held(self.contract.table)
-        if not held:
-            return {}
-        with self._topic() as topic:
-            return {**topic.beginning(topic.partitions()), **held}
+    def _origin(self) -> Origin:
+        tables = (self.contract.table, self.contract.rejected_table)
+        held, held_rejected = (partial(self._held, table) for table in tables)
+        return Beginning(self.contract.source, self._checkpoint(), self._topic, held, held_rejected).origin()
 
-    def _planned(self, resume: Offsets, batch_id: int) -> BatchRange:
+    def _planned(self, start: Offsets, batch_id: int) -> BatchRange:
         planned = self._checkpoint().batch_range(batch_id)
-        return BatchRange(start=resume, end=planned.end) if batch_id == 0 else planned
+        return BatchRange(start=start, end=planned.end) if batch_id == 0 else planned
 
     def _held(self, table: str) -> Offsets:
         return following_offsets(self.catalog, table, self.contract.source.topic)

@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 
 from lakehouse.contracts.model import Contract, OnInvalid
 from lakehouse.storage.catalog import Catalog
-from lakehouse_spark.gaps import Gap, GapGuard, gap_rows
+from lakehouse_spark.gaps import GapGuard, Loss, ReadRange, loss_rows
 
 _LOG = logging.getLogger(__name__)
 #: Below this many rows one file is best: a task per Kafka partition would leave a handful of tiny files a batch.
@@ -39,23 +39,27 @@ class Sink:
     guard: GapGuard
     rejected_offsets: Mapping[int, int]
 
-    def write(self, batch: DataFrame, batch_id: int) -> None:
+    def write(self, batch: DataFrame, batch_id: int) -> int:
         """One micro-batch of ``parse_events``, parsed once. Quarantine first, so that what it holds leads.
 
-        Raises InvalidRowError or DataLossError where the contract says so, with nothing of the batch written.
+        Returns how many rows were read. Raises InvalidRowError or DataLossError where the contract says so, with
+        nothing of the batch written.
         """
         rows = batch.persist(StorageLevel.MEMORY_AND_DISK)
         try:
             valid = F.col("reason").isNull()
             summary = self._read(rows, valid, batch_id)
             good = sum(partition.good for partition in summary)
-            rejected = sum(partition.total for partition in summary) - good
-            gaps = self.guard.lost({p.kafka_partition: p.first_read for p in summary}, batch_id)
+            total: int = sum(partition.total for partition in summary)
+            rejected = total - good
+            read = {p.kafka_partition: ReadRange(p.first_read, p.total) for p in summary}
+            lost = self.guard.lost(read, rows, batch_id)
             stamped = rows.withColumn("ingested_at", F.call_function("events.read_at"))
-            self._reject(stamped.where(~valid), rejected, batch_id, gaps)
+            self._reject(stamped.where(~valid), rejected, batch_id, lost)
             if good:
                 columns = [column.name for column in self.contract.stored_columns()]
                 self._append(stamped.where(valid).select(columns), self.contract.table, batch_id, good)
+            return total
         finally:
             rows.unpersist()
 
@@ -70,10 +74,10 @@ class Sink:
             self.guard.refuse(batch_id)
             raise
 
-    def _reject(self, rejected: DataFrame, count: int, batch_id: int, gaps: list[Gap]) -> None:
+    def _reject(self, rejected: DataFrame, count: int, batch_id: int, lost: list[Loss]) -> None:
         contract = self.contract
-        for gap in gaps:
-            _LOG.error("%s: %s", contract.table, gap)
+        for loss in lost:
+            _LOG.error("%s: %s", contract.table, loss)
         if count and contract.on_invalid is OnInvalid.FAIL:
             first = rejected.orderBy("kafka_partition", "kafka_offset").first()
             assert first is not None  # noqa: S101  (count says so)
@@ -82,12 +86,12 @@ class Sink:
                 f"partition {first.kafka_partition}, offset {first.kafka_offset}: {first.reason}. The contract says "
                 "`on_invalid: fail`; `quarantine` would set such rows aside."
             )
-        if contract.on_invalid is not OnInvalid.QUARANTINE or not (count or gaps):
+        if contract.on_invalid is not OnInvalid.QUARANTINE or not (count or lost):
             return
         columns = [column.name for column in contract.rejected_columns()]
         rows = rejected.select(columns)
-        if gaps:
-            rows = rows.unionByName(gap_rows(rejected.sparkSession, gaps).select(columns))
+        if lost:
+            rows = rows.unionByName(loss_rows(rejected.sparkSession, lost).select(columns))
         self._append(rows.where(self._not_in_quarantine()), contract.rejected_table, batch_id, count)
 
     def _not_in_quarantine(self) -> Column:

@@ -3,12 +3,14 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
 import pytest
 from supervisor.options import ServerOptions
 
+from lakehouse.local.crashes import crashes
 from lakehouse.local.processes import stale_processes, stop_processes
 from lakehouse.local.programs import MARKER, Program
 from lakehouse.local.supervisor import Supervisor, SupervisorError, render_config, socket_path
@@ -101,6 +103,35 @@ def test_a_killed_program_is_started_again(settings: Settings, supervisor: Super
     first = supervisor.states()["sleeper"].pid
     psutil.Process(first).kill()
     eventually(lambda: supervisor.states()["sleeper"].pid not in (0, first), "another process")
+
+
+def test_restarts_are_counted_until_the_program_is_stopped(settings: Settings, supervisor: Supervisor) -> None:
+    supervisor.ensure([program(settings), program(settings, "other")])
+    supervisor.start("sleeper")
+    supervisor.start("other")
+    for count in (1, 2):
+        pid = supervisor.states()["sleeper"].pid
+        psutil.Process(pid).kill()
+        eventually(lambda: supervisor.states()["sleeper"].pid not in (0, pid), "another process")  # noqa: B023
+        eventually(lambda: "sleeper" in crashes(settings), "a line in the log")
+        assert crashes(settings)["sleeper"].count == count
+    found = crashes(settings)
+    assert found.keys() == {"sleeper"}
+    assert found["sleeper"].how == "terminated by SIGKILL"
+    assert abs(datetime.now(UTC) - found["sleeper"].last_at) < timedelta(minutes=1)
+    supervisor.stop("sleeper")
+    eventually(lambda: crashes(settings) == {}, "the count to be forgotten")
+
+
+def test_restarts_told_in_a_rotated_log_count_and_those_of_an_earlier_supervisor_do_not(settings: Settings) -> None:
+    settings.logs_dir.mkdir(parents=True)
+    exited = "2026-01-02 03:04:05,678 WARN exited: spark (exit status 1; not expected)\n"
+    (settings.logs_dir / "supervisord.log.1").write_text(
+        exited * 5 + "2026-01-02 03:04:05,678 INFO supervisord started with pid 7\n" + exited * 2
+    )
+    (settings.logs_dir / "supervisord.log").write_text(exited)
+    found = crashes(settings)["spark"]
+    assert (found.count, found.how) == (3, "exit status 1")
 
 
 def test_children_of_a_killed_supervisor_are_found_and_stopped(settings: Settings, supervisor: Supervisor) -> None:

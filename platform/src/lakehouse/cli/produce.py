@@ -1,5 +1,6 @@
 """`lakehouse produce`: realistic order events into Kafka."""
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -53,6 +54,9 @@ def produce(
     manifest_events: Annotated[
         bool, typer.Option("--manifest-events", help="Also write each message and its expected row (Parquet).")
     ] = False,
+    ready_file: Annotated[
+        Path | None, typer.Option(help="Where to write this process's number once an event is confirmed.", hidden=True)
+    ] = None,
 ) -> None:
     """Send realistic order events to Kafka, and write a manifest of what was delivered.
 
@@ -94,7 +98,16 @@ def produce(
     )
     path = manifest or default_path(settings.state_dir / "manifests", config)
     console = Console()
-    with _stopping() as stop, _progress(console, events) as on_progress:
+    if ready_file is not None:
+        ready_file.unlink(missing_ok=True)
+    with _stopping() as stop, _progress(console, events) as show:
+
+        def on_progress(delivered: int) -> None:
+            if ready_file is not None and delivered and not ready_file.exists():
+                ready_file.write_text(str(os.getpid()), encoding="utf-8")
+            if show is not None:
+                show(delivered)
+
         result = deliver(
             settings, config, manifest_path=path, with_events=manifest_events, stop=stop, on_progress=on_progress
         )

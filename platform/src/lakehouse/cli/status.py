@@ -1,4 +1,4 @@
-"""`lakehouse status`: what runs, and how fresh each streaming table is."""
+"""`lakehouse status`: what runs, how the streaming queries do, and how fresh each streaming table is."""
 
 import json
 from collections.abc import Callable
@@ -11,15 +11,23 @@ import typer
 from lakehouse.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from lakehouse.contracts import Contract
     from lakehouse.storage import Catalog
+    from lakehouse_spark.status import QueryStatus
 
 _T = TypeVar("_T")
+#: A program that was started again counts as running once it has lived this long.
+_SETTLED_SECONDS = 60
+#: An error that was overcome is still worth a line for this long.
+_RECENT_SECONDS = 3600
+_COLOURS = {"RUNNING": "green", "STOPPED": "dim", "FATAL": "red", "FAILED": "red"}
 
 
 @dataclass(frozen=True)
 class PartStatus:
-    """One program of the stack."""
+    """One program of the stack. ``restarts`` counts how often it ended by itself since it was last stopped."""
 
     name: str
     state: str
@@ -28,6 +36,9 @@ class PartStatus:
     pid: int | None = None
     uptime_seconds: int | None = None
     memory_bytes: int | None = None
+    restarts: int = 0
+    last_error: str | None = None
+    failed_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -47,34 +58,46 @@ class TableStatus:
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
 ) -> None:
-    """Show each part of the stack and each streaming table: version, rows, newest event and how long ago that was.
+    """Show each part of the stack, each streaming query and each streaming table.
+
+    A part or a query that fails again and again is restarting, not running, and its last error is shown. Of a table:
+    version, rows, newest event and how long ago that was.
 
     \b
     Examples:
       lakehouse status
       lakehouse status --json | jq '.tables[] | {table, lag_seconds}'
+      lakehouse status --json | jq '.queries[] | select(.state != "running")'
       watch -n 2 lakehouse status
     """
     from lakehouse.contracts import load_contracts
     from lakehouse.storage import Catalog
 
     settings = load_settings()
-    parts = _parts(settings)
+    parts, queries = _parts(settings)
     catalog = Catalog.from_settings(settings)
     tables = [_table(catalog, contract) for contract in load_contracts(settings.contracts_dir)]
     if as_json:
-        answer = {"parts": [asdict(part) for part in parts], "tables": [asdict(table) for table in tables]}
+        answer = {
+            "parts": [asdict(part) for part in parts],
+            "queries": [asdict(query) for query in queries],
+            "tables": [asdict(table) for table in tables],
+        }
         typer.echo(json.dumps(answer, indent=2, default=_json_value))
     else:
-        _print(parts, tables)
+        _print(parts, queries, tables)
 
 
-def _parts(settings: Settings) -> list[PartStatus]:
+def _parts(settings: Settings) -> tuple[list[PartStatus], list["QueryStatus"]]:
+    from lakehouse.local.crashes import crashes
     from lakehouse.local.processes import memory_bytes
     from lakehouse.local.programs import endpoints
+    from lakehouse.local.queries import query_statuses
     from lakehouse.local.supervisor import Supervisor
 
     states = Supervisor(settings).states()
+    crashed = crashes(settings) if states else {}
+    application = query_statuses(settings, states.get("spark"), crashed="spark" in crashed)
     parts = []
     for name, endpoint in endpoints(settings).items():
         part = PartStatus(name=name, state="STOPPED", ports=dict(endpoint.ports), url=endpoint.url)
@@ -82,8 +105,14 @@ def _parts(settings: Settings) -> list[PartStatus]:
             part = replace(part, state=state.state, uptime_seconds=state.uptime_seconds)
             if state.pid:
                 part = replace(part, pid=state.pid, memory_bytes=memory_bytes(state.pid))
+        if crash := crashed.get(name):
+            part = replace(part, restarts=crash.count, last_error=crash.how, failed_at=crash.last_at)
+            if name == "spark" and application.error:
+                part = replace(part, last_error=application.error)
+            if part.state in {"RUNNING", "STARTING", "BACKOFF"} and (part.uptime_seconds or 0) < _SETTLED_SECONDS:
+                part = replace(part, state="RESTARTING")
         parts.append(part)
-    return parts
+    return parts, list(application.queries.values())
 
 
 def _table(catalog: "Catalog", contract: "Contract") -> TableStatus:
@@ -102,25 +131,62 @@ def _table(catalog: "Catalog", contract: "Contract") -> TableStatus:
     return table
 
 
-def _print(parts: list[PartStatus], tables: list[TableStatus]) -> None:
+def _print(parts: list[PartStatus], queries: list["QueryStatus"], tables: list[TableStatus]) -> None:
     from rich.console import Console
-    from rich.table import Table
 
     console = Console()
-    shown = Table("part", "state", "pid", "uptime", "memory", "where", box=None, pad_edge=False)
+    _print_parts(console, parts)
+    if queries:
+        _print_queries(console, queries)
+    _print_tables(console, tables)
+
+
+def _print_parts(console: "Console", parts: list[PartStatus]) -> None:
+    from rich.table import Table
+
+    shown = Table("part", "state", "pid", "uptime", "restarts", "memory", "where", box=None, pad_edge=False)
     for part in parts:
-        colour = {"RUNNING": "green", "STOPPED": "dim"}.get(part.state, "yellow")
         shown.add_row(
             part.name,
-            f"[{colour}]{part.state.lower()}[/]",
+            _coloured(part.state),
             _or_dash(part.pid, str),
             _or_dash(part.uptime_seconds, _duration),
+            f"[yellow]{part.restarts}[/]" if part.restarts else "0",
             _or_dash(part.memory_bytes, _mebibytes),
             part.url,
         )
     console.print(shown)
     total = sum(part.memory_bytes or 0 for part in parts)
-    console.print(f"[dim]memory of all: {_mebibytes(total)}[/]\n", highlight=False)
+    console.print(f"[dim]memory of all: {_mebibytes(total)}[/]", highlight=False)
+    for part in parts:
+        _print_error(console, part.name, part.last_error, part.failed_at)
+    console.print()
+
+
+def _print_queries(console: "Console", queries: list["QueryStatus"]) -> None:
+    from rich.table import Table
+
+    shown = Table("query", "state", "last batch", "written", "rows read", "rows/s", box=None, pad_edge=False)
+    for query in queries:
+        shown.add_row(
+            query.table,
+            _coloured(query.state.value),
+            _or_dash(query.batch, str),
+            _or_dash(query.batch_at, lambda at: f"{_ago(datetime.fromisoformat(at))} ago"),
+            _or_dash(query.input_rows, "{:,}".format),
+            _or_dash(query.rows_per_second, "{:,.0f}".format),
+        )
+    console.print(shown)
+    for query in queries:
+        at = datetime.fromisoformat(query.failed_at) if query.failed_at else None
+        if query.failing or (at and (datetime.now(UTC) - at).total_seconds() < _RECENT_SECONDS):
+            _print_error(console, query.table, query.error, at)
+    console.print()
+
+
+def _print_tables(console: "Console", tables: list[TableStatus]) -> None:
+    from rich.table import Table
+
     shown = Table("table", "engine", "version", "rows", "rejected", "newest event", "lag", box=None, pad_edge=False)
     for table in tables:
         lag = _or_dash(table.lag_seconds, _duration)
@@ -136,6 +202,21 @@ def _print(parts: list[PartStatus], tables: list[TableStatus]) -> None:
             lag,
         )
     console.print(shown)
+
+
+def _print_error(console: "Console", name: str, error: str | None, at: datetime | None) -> None:
+    from rich.markup import escape
+
+    if error is not None and at is not None:
+        console.print(f"[yellow]{name}, {_ago(at)} ago:[/] {escape(error)}", highlight=False, soft_wrap=True)
+
+
+def _coloured(state: str) -> str:
+    return f"[{_COLOURS.get(state.upper(), 'yellow')}]{state.lower()}[/]"
+
+
+def _ago(moment: datetime) -> str:
+    return _duration(max(0.0, (datetime.now(UTC) - moment).total_seconds()))
 
 
 def _or_dash(value: _T | None, text: Callable[[_T], str]) -> str:

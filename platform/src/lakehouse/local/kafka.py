@@ -33,6 +33,11 @@ def data_dir(settings: Settings) -> Path:
     return settings.state_dir / "kafka"
 
 
+def is_local(settings: Settings) -> bool:
+    """Whether clients are to use the local broker, and not one of somebody else's."""
+    return settings.kafka_bootstrap_servers == f"{_HOST}:{settings.kafka_port}"
+
+
 def broker_command(settings: Settings, java: Java) -> tuple[str, ...]:
     """The broker's process."""
     return (*_java(settings, java, settings.kafka_heap), "kafka.Kafka", str(_properties_file(settings)))

@@ -10,7 +10,7 @@ from pathlib import Path
 from lakehouse.dbt_delta.manifest import project_files
 from lakehouse.errors import LakehouseError
 from lakehouse.local.java import Java
-from lakehouse.local.kafka import broker_command
+from lakehouse.local.kafka import broker_command, is_local
 from lakehouse.local.postgres import server_command
 from lakehouse.settings import Settings
 
@@ -39,14 +39,15 @@ class Endpoint:
 class Program:
     """One process under the supervisor.
 
-    ``waits_for`` are the ``host:port`` it needs before it starts; ``stop_seconds`` is how long it may take to end
-    after ``stop_signal``.
+    ``needs`` are the programs without which it does not become ready, ``waits_for`` the ``host:port`` it needs before
+    it starts; ``stop_seconds`` is how long it may take to end after ``stop_signal``.
     """
 
     name: str
     title: str
     command: tuple[str, ...]
     environment: Mapping[str, str]
+    needs: tuple[str, ...] = ()
     waits_for: tuple[str, ...] = ()
     stop_seconds: int = 20
     stop_signal: str = "TERM"
@@ -81,6 +82,7 @@ def declare_programs(settings: Settings, java: Java, generator_rate: float) -> t
     """All programs of the stack, in the order of starting. ``generator_rate`` is in events per second."""
     bin_dir = Path(sys.executable).parent
     kafka = settings.kafka_bootstrap_servers.split(",")[0]
+    broker = ("kafka",) if is_local(settings) else ()
     contracts = _digest(settings.contracts_dir.glob("*.yaml"))
     models = _digest(project_files(settings.dbt_dir))
     programs = (
@@ -105,6 +107,7 @@ def declare_programs(settings: Settings, java: Java, generator_rate: float) -> t
             command=(sys.executable, "-m", "lakehouse_spark"),
             # Without it the UI listens on all interfaces, whatever spark.driver.bindAddress says.
             environment={"SPARK_LOCAL_IP": "127.0.0.1", _CONTRACTS: contracts},
+            needs=broker,
             waits_for=(kafka,),
             # A micro-batch in flight may finish, see lakehouse_spark.application.
             stop_seconds=90,
@@ -128,12 +131,21 @@ def declare_programs(settings: Settings, java: Java, generator_rate: float) -> t
         Program(
             name="generator",
             title="Order generator",
-            command=(str(bin_dir / "lakehouse"), "produce", "--rate", f"{generator_rate:g}"),
+            command=(
+                *(str(bin_dir / "lakehouse"), "produce", "--rate", f"{generator_rate:g}"),
+                *("--ready-file", str(generator_ready_file(settings))),
+            ),
             environment={},
+            needs=broker,
             waits_for=(kafka,),
         ),
     )
     return tuple(_with_environment(program, settings, java) for program in programs)
+
+
+def generator_ready_file(settings: Settings) -> Path:
+    """Where the generator writes its process number once the broker has confirmed an event."""
+    return settings.run_dir / "generator.ready"
 
 
 def dagster_url(settings: Settings) -> str:

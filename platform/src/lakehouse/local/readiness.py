@@ -9,17 +9,21 @@ from urllib.parse import urlsplit
 
 from lakehouse.contracts import Engine, load_contracts
 from lakehouse.errors import LakehouseError
+from lakehouse.local.crashes import crashes
 from lakehouse.local.kafka import broker_answers
 from lakehouse.local.logs import last_lines
 from lakehouse.local.postgres import server_answers
-from lakehouse.local.programs import Program, dagster_url
+from lakehouse.local.programs import Program, dagster_url, generator_ready_file
 from lakehouse.local.supervisor import Supervisor, log_file
 from lakehouse.settings import Settings
+from lakehouse_spark.status import ApplicationStatus, QueryState
 
 Probe = Callable[[Settings], str | None]
 
 #: On a busy two-core machine, loading a code location with dbt took up to two minutes.
 DEADLINE_SECONDS = 300.0
+#: What ended this often is not going to be ready, and says why in its log.
+_CRASHES = 3
 _PAUSE_SECONDS = 0.3
 _ANSWER_SECONDS = 15.0
 _LOG_LINES = 15
@@ -28,10 +32,6 @@ query Locations { workspaceOrError { __typename
   ... on PythonError { message }
   ... on Workspace { locationEntries { name loadStatus
     locationOrLoadError { __typename ... on PythonError { message } } } } } }
-"""
-_DAEMONS = """
-query Daemons { instance { daemonHealth { allDaemonStatuses {
-  daemonType required healthy lastHeartbeatTime } } } }
 """
 
 
@@ -42,16 +42,19 @@ class NotReadyError(LakehouseError):
 def wait_until_ready(settings: Settings, supervisor: Supervisor, program: Program) -> None:
     """Returns when ``program`` is ready.
 
-    Raises NotReadyError, with what was waited for and the end of its log, when its process has given up or the
-    deadline has passed.
+    Raises NotReadyError, with what was waited for and the end of its log, when its process has given up or ended time
+    and again, or the deadline has passed.
     """
-    probe = _PROBES.get(program.name)
+    probe = _PROBES[program.name]
     give_up = time.monotonic() + DEADLINE_SECONDS
+    crashed_before = _crash_count(settings, program)
     while True:
         state = supervisor.states()[program.name]
         if not state.alive:
             raise _not_ready(settings, program, f"its process has ended ({state.detail})")
-        missing = probe(settings) if probe else None
+        if _crash_count(settings, program) - crashed_before >= _CRASHES:
+            raise _not_ready(settings, program, f"its process has ended {_CRASHES} times since it was started")
+        missing = probe(settings)
         if missing is None and state.state == "RUNNING":
             return
         missing = missing or f"its process is {state.state}"
@@ -60,20 +63,20 @@ def wait_until_ready(settings: Settings, supervisor: Supervisor, program: Progra
         time.sleep(_PAUSE_SECONDS)
 
 
-def spark_status(settings: Settings) -> dict[str, Any]:
-    """The state of each query by table, as the Spark application tells it. Raises OSError when it does not answer."""
-    queries: dict[str, Any] = _get(f"http://127.0.0.1:{settings.spark_status_port}", "/status")["queries"]
-    return queries
+def spark_status(settings: Settings) -> ApplicationStatus:
+    """The queries, as the Spark application tells them. Raises OSError when it does not answer."""
+    return ApplicationStatus.from_json(_get(f"http://127.0.0.1:{settings.spark_status_port}", "/status"))
 
 
 def _spark_ready(settings: Settings) -> str | None:
     wanted = {c.table for c in load_contracts(settings.contracts_dir) if c.resolved_engine is Engine.SPARK}
     try:
-        active = {table for table, query in spark_status(settings).items() if query["active"]}
+        queries = spark_status(settings).queries
     except OSError as error:
         return f"no answer on port {settings.spark_status_port}: {error}"
-    missing = sorted(wanted - active)
-    return f"no active query for {', '.join(missing)}" if missing else None
+    running = {table for table, query in queries.items() if query.state is QueryState.RUNNING}
+    missing = sorted(wanted - running)
+    return f"no running query for {', '.join(missing)}" if missing else None
 
 
 def _webserver_ready(settings: Settings) -> str | None:
@@ -94,18 +97,29 @@ def _webserver_ready(settings: Settings) -> str | None:
 
 
 def _daemon_ready(settings: Settings) -> str | None:
+    """Asks Dagster's storage and not the webserver, which need not run."""
+    if not (settings.state_dir / "dagster" / "schedules" / "schedules.db").exists():
+        return "Dagster's storage is not there yet"  # Opening it would make it, in a race with the daemon.
+    from dagster import DagsterInstance
+    from sqlalchemy.exc import OperationalError
+
     try:
-        statuses = _graphql(settings, _DAEMONS)["instance"]["daemonHealth"]["allDaemonStatuses"]
-    except OSError as error:
-        return f"no answer from {dagster_url(settings)}: {error}"
+        with DagsterInstance.from_config(str(settings.home)) as instance:
+            required, beats = instance.get_required_daemon_types(), instance.get_daemon_heartbeats()
+    except OperationalError as error:
+        return f"Dagster's storage does not answer: {error.orig}"
     # Dagster calls a daemon healthy for half an hour after its last heartbeat: it may be that of the previous process.
-    uptime = Supervisor(settings).states()["dagster-daemon"].uptime_seconds or 0
-    waiting = [
-        status["daemonType"]
-        for status in statuses
-        if status["required"] and not (status["healthy"] and (status["lastHeartbeatTime"] or 0) >= time.time() - uptime)
-    ]
+    since = time.time() - (Supervisor(settings).states()["dagster-daemon"].uptime_seconds or 0)
+    waiting = [kind for kind in required if kind not in beats or beats[kind].timestamp < since]
     return f"no heartbeat of {', '.join(waiting)} yet" if waiting else None
+
+
+def _generator_ready(settings: Settings) -> str | None:
+    state = Supervisor(settings).states()["generator"]
+    file = generator_ready_file(settings)
+    # The file of an earlier process has the number of that one.
+    ready = file.exists() and file.read_text(encoding="utf-8") == str(state.pid)
+    return None if ready else "the broker has confirmed no event of it yet"
 
 
 _PROBES: dict[str, Probe] = {
@@ -114,7 +128,13 @@ _PROBES: dict[str, Probe] = {
     "spark": _spark_ready,
     "dagster-webserver": _webserver_ready,
     "dagster-daemon": _daemon_ready,
+    "generator": _generator_ready,
 }
+
+
+def _crash_count(settings: Settings, program: Program) -> int:
+    found = crashes(settings).get(program.name)
+    return found.count if found else 0
 
 
 def _not_ready(settings: Settings, program: Program, reason: str) -> NotReadyError:

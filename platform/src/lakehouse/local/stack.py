@@ -8,6 +8,7 @@ from functools import partial
 
 from lakehouse.contracts import load_contracts
 from lakehouse.errors import LakehouseError
+from lakehouse.invocation import command
 from lakehouse.local.checks import check_machine
 from lakehouse.local.customers import ensure_customers
 from lakehouse.local.jars import JAR_SETS, fetch_jars, jars_current
@@ -23,6 +24,10 @@ from lakehouse.settings import Settings
 
 class BusyError(LakehouseError):
     """Another command is changing the same stack."""
+
+
+class PartMissingError(LakehouseError):
+    """A part was asked for without another that it needs."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,8 @@ class Stack:
         """The steps after which the programs ``names`` are ready. Those that run already are kept.
 
         Each step raises LakehouseError when it cannot be done. Raises UnknownProgramError for a name that is none,
-        and ToolError where Java is missing.
+        PartMissingError where a program needs another that neither runs nor is named, and ToolError where Java is
+        missing.
         """
         check_names(names)
         java = find_java()
@@ -52,6 +58,7 @@ class Stack:
         declared = declare_programs(self._settings, java, generator_rate)
         # Those alive are looked at too: a change of their declaration restarts them.
         wanted = [program for program in declared if program.name in {*names, *alive}]
+        _check_needs(declared, {program.name for program in wanted}, names)
         by_name = {program.name: program for program in wanted}
         others = [program for program in wanted if program.name not in ("kafka", "postgres")]
         steps = [
@@ -152,3 +159,14 @@ class Stack:
         stale = stale_processes(self._settings, self.supervisor.pid)
         stop_processes(process.pid for process in stale)
         return ", ".join(f"{process.program} pid {process.pid}" for process in stale)
+
+
+def _check_needs(declared: Sequence[Program], wanted: Collection[str], names: Collection[str]) -> None:
+    lacking = {program.name: set(program.needs) - set(wanted) for program in declared if program.name in wanted}
+    missing = set().union(*lacking.values())
+    if missing:
+        told = "; ".join(f"{name} needs {', '.join(sorted(needs))}" for name, needs in lacking.items() if needs)
+        together = ",".join(program.name for program in declared if program.name in {*names, *missing})
+        raise PartMissingError(
+            f"{told}, and of these nothing runs or is named. Start them together: {command(f'up --only {together}')}"
+        )

@@ -45,7 +45,7 @@ def _columns(existing: Schema, wanted: Schema) -> Iterator[Difference]:
     for column in sorted(found.keys() | expected.keys()):
         have, want = found.get(column), expected.get(column)
         if have is None or want is None or have.type != want.type:
-            yield Difference(column, have and str(have.type), want and str(want.type), _MOVE)
+            yield Difference(column, str(have.type) if have else None, str(want.type) if want else None, _MOVE)
         elif have.nullable != want.nullable:
             yield Difference(column, _nullability(have), _nullability(want), _nullable_remedy(want))
 

@@ -1,0 +1,142 @@
+"""What a checkpoint began with, kept inside of it: which topic it reads, from where, and what quarantine held then.
+
+Offsets mean something only within one incarnation of a topic. A topic that was deleted and created again has the old
+name, another id, and offsets that begin anew: by its offsets alone a query would skip or double events.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from lakehouse.contracts.model import KafkaSource
+from lakehouse.errors import LakehouseError
+from lakehouse_spark.broker import TopicOffsets
+from lakehouse_spark.checkpoint import Checkpoint, Offsets
+
+_FILE = "origin.json"
+
+
+class TopicRecreatedError(LakehouseError):
+    """The topic is not the one that was read before, though it has its name."""
+
+
+@dataclass(frozen=True)
+class Abandoned:
+    """What was not yet read of a partition when its topic was deleted: the events from ``start`` on, if any."""
+
+    topic: str
+    partition: int
+    start: int
+
+    def __str__(self) -> str:
+        return (
+            f"offsets_lost: {self.topic}[{self.partition}] from offset {self.start} on, the events that were not read "
+            "yet are gone: the topic was deleted and created again, and is read from its beginning since"
+        )
+
+
+@dataclass(frozen=True)
+class Origin:
+    """``start`` is where the first batch begins, empty where Spark decides; ``rejected`` the first offset of each
+    partition that quarantine lacked; ``abandoned`` is to be recorded with the first batch.
+    """
+
+    topic_id: str
+    start: Offsets = field(default_factory=dict)
+    rejected: Offsets = field(default_factory=dict)
+    abandoned: tuple[Abandoned, ...] = ()
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """Finds or makes the origin of ``checkpoint``. ``held`` tells which offsets a table of the contract holds."""
+
+    source: KafkaSource
+    checkpoint: Checkpoint
+    connect: Callable[[], TopicOffsets]
+    held: Callable[[], Offsets]
+    held_rejected: Callable[[], Offsets]
+
+    def origin(self) -> Origin:
+        """The origin of the checkpoint, which is a new one where the topic was made anew and the contract goes on.
+
+        Raises TopicRecreatedError where it does not, or where nothing tells what of the new topic was read.
+        """
+        self.checkpoint.finish_replacement()
+        stored = self.checkpoint.read(_FILE)
+        with self.connect() as topic:
+            topic_id = topic.topic_id()
+            if stored is not None:
+                known = _parse(stored)
+                return known if known.topic_id == topic_id else self._recreated(known, topic, topic_id)
+            origin = Origin(topic_id, rejected=self.held_rejected())
+            if not self.checkpoint.exists():
+                origin = replace(origin, start=self._behind_the_table(topic))
+        self.checkpoint.write(_FILE, _text(origin))
+        return origin
+
+    def _behind_the_table(self, topic: TopicOffsets) -> Offsets:
+        """Without a checkpoint, the table's own rows tell where to go on. Empty where it has none."""
+        held = self.held()
+        if not held:
+            return {}
+        beginning, end = topic.beginning(topic.partitions()), topic.end(topic.partitions())
+        ahead = {p: following for p, following in held.items() if following > end.get(p, 0)}
+        if ahead:
+            raise TopicRecreatedError(
+                f"the table holds more of topic {self.source.topic} than the topic ever had: "
+                f"{_compared(self.source.topic, ahead, beginning, end)}. The topic was deleted and created again, and "
+                "the checkpoint that knew is lost. Feed the table from a topic of another name; or move the table away "
+                "to fill a new one from the topic's beginning."
+            )
+        return {**beginning, **held}
+
+    def _recreated(self, known: Origin, topic: TopicOffsets, topic_id: str) -> Origin:
+        beginning, end = topic.beginning(topic.partitions()), topic.end(topic.partitions())
+        reached = self.checkpoint.committed_offsets() or known.start
+        if self.source.fail_on_data_loss:
+            raise TopicRecreatedError(
+                f"topic {self.source.topic} was deleted and created again (id {topic_id}, and {known.topic_id} before): "
+                f"{_compared(self.source.topic, reached, beginning, end)}. What was not read of the old topic is gone. "
+                "To record that in quarantine and read the new topic from its beginning into the same table, set "
+                "`fail_on_data_loss: false` in the contract; to begin anew, move the tables and the checkpoint "
+                f"{self.checkpoint.location} away."
+            )
+        abandoned = tuple(Abandoned(self.source.topic, p, offset) for p, offset in sorted(reached.items()))
+        # What the first checkpoint of the old topic had still to record, and did not come to, stays to be recorded.
+        pending = known.abandoned if self.checkpoint.committed_offsets() is None else ()
+        origin = Origin(topic_id, start=beginning, abandoned=(*pending, *abandoned))
+        self.checkpoint.replace(_FILE, _text(origin), f"topic-{known.topic_id}")
+        return origin
+
+
+def _compared(topic: str, expected: Offsets, beginning: Offsets, end: Offsets) -> str:
+    return "; ".join(
+        f"{topic}[{p}] expected offset {offset} next, found "
+        + (f"offsets {beginning[p]} to {end[p] - 1}" if end.get(p, 0) > beginning.get(p, 0) else "no event")
+        for p, offset in sorted(expected.items())
+    )
+
+
+def _text(origin: Origin) -> str:
+    values = {
+        "topic_id": origin.topic_id,
+        "start": origin.start,
+        "rejected": origin.rejected,
+        "abandoned": [[loss.topic, loss.partition, loss.start] for loss in origin.abandoned],
+    }
+    return json.dumps(values, indent=2) + "\n"
+
+
+def _parse(text: str) -> Origin:
+    values = json.loads(text)
+    return Origin(
+        topic_id=values["topic_id"],
+        start=_offsets(values["start"]),
+        rejected=_offsets(values["rejected"]),
+        abandoned=tuple(Abandoned(*loss) for loss in values["abandoned"]),
+    )
+
+
+def _offsets(values: dict[str, int]) -> Offsets:
+    return {int(partition): offset for partition, offset in values.items()}
