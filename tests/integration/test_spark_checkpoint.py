@@ -1,8 +1,9 @@
 """What checkpoints say about offsets, and what is missing between them and the broker."""
 
 import json
+import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
@@ -10,12 +11,13 @@ from typing import Protocol
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from lakehouse.contracts.model import KafkaSource
 from lakehouse_spark.broker import TopicMissingError, TopicOffsets
 from lakehouse_spark.checkpoint import BatchRange, Checkpoint, Offsets
-from lakehouse_spark.gaps import DataLossError, Gap, GapGuard, expired, gap_rows
+from lakehouse_spark.gaps import DataLossError, Gap, GapGuard, ReadRange, expired, loss_rows
+from lakehouse_spark.origin import Abandoned, Origin, TopicRecreatedError
 
 
 class Broker(Protocol):
@@ -150,6 +152,19 @@ class TestWithKafka:
             assert offsets.partitions() == [0, 1]
             assert offsets.beginning([0, 1]) == {0: 0, 1: 0}
 
+    def test_the_id_tells_a_topic_from_an_earlier_one_of_its_name(self, broker: Broker, topic: str) -> None:
+        with TopicOffsets(broker.bootstrap_servers, topic) as offsets:
+            first = offsets.topic_id()
+            assert offsets.topic_id() == first
+            assert offsets.end([0, 1]) == {0: 6, 1: 2}
+        admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers})
+        admin.delete_topics([topic])[topic].result(30)
+        with TopicOffsets(broker.bootstrap_servers, topic) as offsets, pytest.raises(TopicMissingError):
+            offsets.topic_id()
+        admin.create_topics([NewTopic(topic, 2, 1)])[topic].result(30)
+        with TopicOffsets(broker.bootstrap_servers, topic) as offsets:
+            assert offsets.topic_id() != first
+
     def test_a_topic_that_there_is_not_is_told(self, broker: Broker) -> None:
         with (
             TopicOffsets(broker.bootstrap_servers, "nope") as offsets,
@@ -194,7 +209,7 @@ class TestGap:
 
     def test_its_quarantine_row_stands_at_its_first_offset(self, spark: SparkSession) -> None:
         gap = Gap("visits", 3, 2**40, 2**40 + 5)
-        (row,) = gap_rows(spark, [gap]).collect()
+        (row,) = loss_rows(spark, [gap]).collect()
         assert (row.kafka_topic, row.kafka_partition, row.kafka_offset) == ("visits", 3, 2**40)
         assert (row.reason, row.raw_key, row.raw_value, row.kafka_timestamp) == (str(gap), None, None, None)
         assert row.ingested_at is not None
@@ -203,8 +218,9 @@ class TestGap:
 class FakeTopic:
     """Stands for `TopicOffsets`: a broker would have to expire events at the right moment."""
 
-    def __init__(self, beginning: Offsets) -> None:
+    def __init__(self, beginning: Offsets, topic_id: str = "one") -> None:
         self._beginning = beginning
+        self._topic_id = topic_id
         self.connections = 0
         self.closed = 0
 
@@ -218,15 +234,24 @@ class FakeTopic:
     def __exit__(self, *_error: object) -> None:
         self.closed += 1
 
+    def topic_id(self) -> str:
+        return self._topic_id
+
     def beginning(self, partitions: list[int]) -> Offsets:
         return {partition: self._beginning[partition] for partition in partitions}
 
 
-def guard(topic: FakeTopic, *, fail_on_data_loss: bool = False) -> GapGuard:
+def guard(
+    topic: FakeTopic,
+    *,
+    fail_on_data_loss: bool = False,
+    end: Offsets | None = None,
+    abandoned: Sequence[Abandoned] = (),
+) -> GapGuard:
     """A guard of a batch that was to read 10 to 19 of partition 0 and 0 to 4 of partition 1."""
     source = KafkaSource(topic="visits", fail_on_data_loss=fail_on_data_loss)
-    planned = BatchRange({0: 10, 1: 0}, {0: 20, 1: 5})
-    return GapGuard(source, lambda _batch: planned, topic.connect)
+    planned = BatchRange({0: 10, 1: 0}, end or {0: 20, 1: 5})
+    return GapGuard(source, Origin("one", abandoned=tuple(abandoned)), lambda _batch: planned, topic.connect)
 
 
 class TestRefuse:
@@ -248,31 +273,128 @@ class TestRefuse:
     def test_where_the_contract_allows_loss_that_was_not_the_reason(self) -> None:
         guard(FakeTopic({0: 13, 1: 0}), fail_on_data_loss=False).refuse(7)
 
+    @pytest.mark.parametrize("fail_on_data_loss", [True, False])
+    def test_where_the_topic_is_another_one_that_is_the_reason(self, fail_on_data_loss: bool) -> None:
+        with pytest.raises(TopicRecreatedError, match=r"visits was deleted and created again.* is two, and was one"):
+            guard(FakeTopic({0: 0, 1: 0}, "two"), fail_on_data_loss=fail_on_data_loss).refuse(7)
+
+
+def read(spark: SparkSession, offsets: Mapping[int, Sequence[int]]) -> tuple[dict[int, ReadRange], DataFrame]:
+    """A batch that read ``offsets`` of each partition: what the sink counts of it, and its rows."""
+    rows = [(partition, offset) for partition, some in offsets.items() for offset in some]
+    frame = spark.createDataFrame(rows, "kafka_partition int, kafka_offset bigint")
+    return {partition: ReadRange(min(some), len(some)) for partition, some in offsets.items() if some}, frame
+
+
+WHOLE = range(10, 20)
+
 
 class TestLost:
-    """After a batch that was read: of what expired, the part before its first rows."""
+    """After a batch that was read: of what expired, that which is not among its rows."""
 
     @pytest.mark.parametrize(
-        ("first_read", "beginning", "gaps"),
+        ("offsets", "beginning", "gaps"),
         [
-            pytest.param({0: 10, 1: 0}, {0: 15, 1: 5}, [], id="all read before it expired"),
-            pytest.param({0: 13, 1: 0}, {0: 15, 1: 5}, [Gap("visits", 0, 10, 13)], id="a part read before it expired"),
-            pytest.param({0: 15, 1: 0}, {0: 15, 1: 0}, [Gap("visits", 0, 10, 15)], id="read from the first one left"),
-            pytest.param({0: 17, 1: 0}, {0: 15, 1: 0}, [Gap("visits", 0, 10, 15)], id="and some compacted behind it"),
-            pytest.param({1: 0}, {0: 900, 1: 0}, [Gap("visits", 0, 10, 20)], id="nothing left of a partition"),
+            pytest.param({0: WHOLE, 1: range(5)}, {0: 15, 1: 5}, [], id="all read before it expired"),
+            pytest.param({0: range(13, 20), 1: range(5)}, {0: 15, 1: 5}, [Gap("visits", 0, 10, 13)], id="the front"),
+            pytest.param({0: range(15, 20), 1: range(5)}, {0: 15, 1: 0}, [Gap("visits", 0, 10, 15)], id="up to there"),
+            pytest.param({0: [17, 19], 1: range(5)}, {0: 15, 1: 0}, [Gap("visits", 0, 10, 15)], id="and compacted"),
+            pytest.param({1: range(5)}, {0: 900, 1: 0}, [Gap("visits", 0, 10, 20)], id="nothing left of a partition"),
             pytest.param({}, {0: 900, 1: 2}, [Gap("visits", 0, 10, 20), Gap("visits", 1, 0, 2)], id="no row at all"),
-            pytest.param({0: 13, 1: 3}, {0: 10, 1: 0}, [], id="missing at the front without expiry"),
+            pytest.param({0: range(13, 20), 1: [3, 4]}, {0: 10, 1: 0}, [], id="missing without expiry"),
+            pytest.param(
+                {0: [10, 11, 12, 16, 17, 18, 19], 1: range(5)}, {0: 16, 1: 0}, [Gap("visits", 0, 13, 16)], id="amidst"
+            ),
+            pytest.param(
+                {0: [10, 11, 12, 16, 17, 18, 19], 1: range(5)}, {0: 90, 1: 0}, [Gap("visits", 0, 13, 16)], id="long ago"
+            ),
+            pytest.param({0: [10, 11, 12], 1: range(5)}, {0: 90, 1: 0}, [Gap("visits", 0, 13, 20)], id="the end"),
+            pytest.param(
+                {0: [10, 13, 14, 17, 18, 19], 1: range(5)}, {0: 17, 1: 0}, [Gap("visits", 0, 11, 17, 4)], id="two holes"
+            ),
+            pytest.param(
+                {0: [10, 11, 13, 14, 15, 17, 18, 19], 1: range(5)}, {0: 14, 1: 0}, [Gap("visits", 0, 12, 13)],
+                id="one that expired and a marker behind it",
+            ),
         ],
-    )
-    def test_what_expired_unread_is_told(self, first_read: Offsets, beginning: Offsets, gaps: list[Gap]) -> None:
-        assert guard(FakeTopic(beginning)).lost(first_read, 7) == gaps
+    )  # fmt: skip
+    def test_what_expired_unread_is_told(
+        self, spark: SparkSession, offsets: Mapping[int, Sequence[int]], beginning: Offsets, gaps: list[Gap]
+    ) -> None:
+        assert guard(FakeTopic(beginning)).lost(*read(spark, offsets), 7) == gaps
 
-    def test_the_broker_is_not_asked_where_nothing_is_missing(self) -> None:
+    def test_the_broker_is_not_asked_where_nothing_is_missing(self, spark: SparkSession) -> None:
         topic = FakeTopic({0: 10, 1: 0})
-        guard(topic).lost({0: 10, 1: 0}, 7)
+        guard(topic).lost(*read(spark, {0: WHOLE, 1: range(5)}), 7)
         assert topic.connections == 0
 
-    def test_the_connection_is_closed(self) -> None:
+    def test_the_connection_is_closed(self, spark: SparkSession) -> None:
         topic = FakeTopic({0: 13, 1: 0})
-        guard(topic).lost({0: 13, 1: 0}, 7)
+        guard(topic).lost(*read(spark, {0: range(13, 20), 1: range(5)}), 7)
         assert (topic.connections, topic.closed) == (1, 1)
+
+    def test_where_the_contract_forbids_loss_spark_itself_has_looked(self, spark: SparkSession) -> None:
+        strict = guard(FakeTopic({0: 16, 1: 0}), fail_on_data_loss=True)
+        assert strict.lost(*read(spark, {0: [10, 16, 17, 18, 19], 1: range(5)}), 7) == []
+
+    def test_what_the_topic_before_took_with_it_is_told_with_the_first_batch(self, spark: SparkSession) -> None:
+        abandoned = Abandoned("visits", 0, 42)
+        watched = guard(FakeTopic({0: 10, 1: 0}), abandoned=[abandoned])
+        whole = read(spark, {0: WHOLE, 1: range(5)})
+        assert watched.lost(*whole, 0) == [abandoned]
+        assert watched.lost(*whole, 1) == []
+
+    @pytest.mark.parametrize("end", [{0: 9, 1: 5}, {0: 20}], ids=["it ends before", "it has no such partition"])
+    def test_a_topic_that_went_back_is_another_one(self, spark: SparkSession, end: Offsets) -> None:
+        with pytest.raises(TopicRecreatedError, match="was deleted and created again while it was read"):
+            guard(FakeTopic({0: 0, 1: 0}, "two"), end=end).lost(*read(spark, {}), 7)
+
+    def test_a_topic_that_grew_beyond_what_was_read_is_found_out_within_a_minute(
+        self, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        watched = guard(FakeTopic({0: 0, 1: 0}, "two"))
+        whole = read(spark, {0: WHOLE, 1: range(5)})
+        assert watched.lost(*whole, 7) == []
+        later = time.monotonic() + 61
+        monkeypatch.setattr(time, "monotonic", lambda: later)
+        with pytest.raises(TopicRecreatedError, match="while it was read"):
+            watched.lost(*whole, 8)
+
+
+class TestReplacement:
+    """A checkpoint that makes place for another."""
+
+    def test_the_new_one_holds_its_file_and_the_old_one_is_set_aside(
+        self, checkpoint: Checkpoint, plan: Callable[[int, Offsets], None], tmp_path: Path
+    ) -> None:
+        plan(3, {0: 5})
+        checkpoint.write("origin.json", "old")
+        checkpoint.replace("origin.json", "new", "before")
+        assert (checkpoint.read("origin.json"), checkpoint.exists()) == ("new", False)
+        assert (tmp_path / "checkpoint-before" / "offsets" / "3").is_file()
+        assert (tmp_path / "checkpoint-before" / "origin.json").read_text() == "old"
+        assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["checkpoint", "checkpoint-before"]
+
+    def test_a_crash_between_the_two_renames_is_made_good(
+        self, checkpoint: Checkpoint, plan: Callable[[int, Offsets], None], tmp_path: Path
+    ) -> None:
+        plan(3, {0: 5})
+        (tmp_path / "checkpoint").rename(tmp_path / "checkpoint-before")
+        (tmp_path / "checkpoint.next").mkdir()
+        (tmp_path / "checkpoint.next" / "origin.json").write_text("new")
+        checkpoint.finish_replacement()
+        assert checkpoint.read("origin.json") == "new"
+
+    def test_a_crash_before_them_leaves_the_old_one(
+        self, checkpoint: Checkpoint, plan: Callable[[int, Offsets], None], tmp_path: Path
+    ) -> None:
+        plan(3, {0: 5})
+        (tmp_path / "checkpoint.next").mkdir()
+        checkpoint.finish_replacement()
+        assert checkpoint.last_batch() == 3
+
+    def test_a_file_is_written_over(self, checkpoint: Checkpoint) -> None:
+        assert checkpoint.read("origin.json") is None
+        for text in ("one", "zwölf"):
+            checkpoint.write("origin.json", text)
+            assert checkpoint.read("origin.json") == text

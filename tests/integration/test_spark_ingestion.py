@@ -1,9 +1,12 @@
 """One contract as one streaming query, against a real broker: what happens when something is lost or invalid."""
 
+import json
+import os
 import shutil
 import threading
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,7 +15,7 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions
 from deltalake import write_deltalake
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 from tests.integration.conftest import REPOSITORY, Broker
 from tests.waiting import wait_for
@@ -23,6 +26,8 @@ from lakehouse.settings import Settings
 from lakehouse.storage import Catalog
 from lakehouse.storage.duck import connect
 from lakehouse_spark.application import Application, QueryFailedError
+from lakehouse_spark.checkpoint import Offsets
+from lakehouse_spark.origin import TopicRecreatedError
 from lakehouse_spark.query import IngestionQuery, LostTableError
 from lakehouse_spark.status import QueryState, QueryStatus, read_status, status_file
 
@@ -61,6 +66,14 @@ class Stage:
         partition = TopicPartition(self.contract.source.topic, 0, offset)
         for result in admin.delete_records([partition]).values():
             result.result(30)
+
+    def create_topic_again(self) -> None:
+        """Deletes the topic, and creates it without its events."""
+        topic = self.contract.source.topic
+        admin = AdminClient({"bootstrap.servers": self.settings.kafka_bootstrap_servers})
+        admin.delete_topics([topic])[topic].result(30)
+        wait_for(lambda: topic not in admin.list_topics(timeout=10).topics, f"{topic} to be gone", 30)
+        ensure_topics(self.settings, [self.contract])
 
     def rows(self, sql: str) -> list[tuple[object, ...]]:
         return connect(self.catalog).execute(sql).fetchall()
@@ -204,6 +217,181 @@ def test_expired_events_are_recorded_in_quarantine_where_the_contract_goes_on(
     assert (partition, offset) == (0, 10)
     assert str(reason).startswith("offsets_lost: ")
     assert "offsets 10 to 13 (4 events)" in str(reason)
+
+
+class TestTopicCreatedAgain:
+    """Offsets begin anew, so that by them alone events would be skipped or taken for old ones."""
+
+    @pytest.fixture
+    def stage(self, make_stage: Callable[..., Stage]) -> Stage:
+        """Ten events were read of a topic whose loss the contract allows."""
+        stage = make_stage(fail_on_data_loss=False)
+        stage.produce_good(10)
+        stage.run_until(lambda: len(stage.offsets()) == 10, "10 rows")
+        return stage
+
+    def lost(self, stage: Stage) -> list[tuple[object, ...]]:
+        return stage.rows("SELECT kafka_offset, reason FROM raw.orders_rejected WHERE kafka_partition = 0")
+
+    @pytest.mark.parametrize("events", [0, 3, 15])
+    def test_it_is_refused_with_both_offsets_and_the_ways_on(
+        self, make_stage: Callable[..., Stage], events: int
+    ) -> None:
+        stage = make_stage(fail_on_data_loss=True)
+        stage.produce_good(10)
+        stage.run_until(lambda: len(stage.offsets()) == 10, "10 rows")
+        stage.create_topic_again()
+        stage.produce_good(events)
+        with pytest.raises(TopicRecreatedError) as error:
+            stage.query.start()
+        found = f"offsets 0 to {events - 1}" if events else "no event"
+        assert f"{stage.contract.source.topic}[0] expected offset 10 next, found {found}" in str(error.value)
+        for way in ("`fail_on_data_loss: false`", f"the checkpoint {stage.query.checkpoint_location} away"):
+            assert way in str(error.value)
+        assert stage.offsets() == list(range(10))
+
+    @pytest.mark.parametrize("events", [3, 15])
+    def test_where_the_contract_goes_on_it_is_read_whole_and_what_is_gone_is_recorded_once(
+        self, stage: Stage, events: int
+    ) -> None:
+        stage.create_topic_again()
+        stage.produce_good(events)
+        stage.produce(b"broken")
+        stage.run_until(lambda: len(stage.offsets()) >= 10 + events, "the new rows")
+        assert stage.offsets() == sorted([*range(10), *range(events)])
+        (broken, _), (offset, reason) = sorted(self.lost(stage), key=lambda row: str(row[1]))
+        assert (broken, offset) == (events, 10)
+        assert str(reason).startswith(f"offsets_lost: {stage.contract.source.topic}[0] from offset 10 on")
+        assert "was deleted and created again" in str(reason)
+        stage.produce_good(1)
+        stage.run_until(lambda: len(stage.offsets()) >= 11 + events, "one row more")
+        assert stage.offsets() == sorted([*range(10), *range(events), events + 1])
+        assert len(self.lost(stage)) == 2
+
+    def test_a_query_that_runs_meanwhile_ends_and_the_next_start_goes_on(self, stage: Stage) -> None:
+        running = stage.query.start()
+        try:
+            stage.create_topic_again()
+            stage.produce_good(3)
+            wait_for(lambda: not running.isActive, "the query to end", 120, lambda: running.lastProgress)
+        finally:
+            stop(running)
+        assert len(stage.offsets()) == 10
+        stage.run_until(lambda: len(stage.offsets()) >= 13, "the new rows")
+        assert stage.offsets() == sorted([*range(10), *range(3)])
+        assert [offset for offset, _ in self.lost(stage)] == [10]
+
+    def test_with_a_lost_checkpoint_nothing_tells_what_was_read_so_it_is_refused(self, stage: Stage) -> None:
+        shutil.rmtree(stage.query.checkpoint_location)
+        stage.create_topic_again()
+        stage.produce_good(3)
+        with pytest.raises(TopicRecreatedError, match="expected offset 10 next, found offsets 0 to 2"):
+            stage.query.start()
+
+    def test_invalid_events_at_offsets_that_quarantine_had_before_are_not_taken_for_old_ones(
+        self, stage: Stage
+    ) -> None:
+        stage.produce(b"broken")
+        stage.run_until(lambda: len(self.lost(stage)) == 1, "a rejected row")
+        stage.create_topic_again()
+        stage.produce(b"broken", b"broken again")
+        stage.run_until(lambda: len(self.lost(stage)) >= 4, "the new rejected rows")
+        assert sorted(str(offset) for offset, _ in self.lost(stage)) == ["0", "1", "10", "11"]
+
+
+class Door:
+    """Where a reading task stands still until the test lets it pass: opening a FIFO waits for its other end."""
+
+    def __init__(self, path: Path) -> None:
+        os.mkfifo(path)
+        self.path = path
+
+    @property
+    def sql(self) -> str:
+        return f"reflect('scala.io.Source', 'fromFile', '{self.path}', 'UTF-8')"
+
+    def open(self, running: StreamingQuery) -> None:
+        """Returns when the task has come to the door, and it goes on."""
+        wait_for(lambda: self._opened() or not running.isActive, "the task to come", 120, lambda: running.status)
+        assert running.isActive, running.exception()
+
+    def _opened(self) -> bool:
+        try:
+            os.close(os.open(self.path, os.O_WRONLY | os.O_NONBLOCK))
+        except OSError:  # Nobody is there yet.
+            return False
+        return True
+
+
+@dataclass(frozen=True)
+class HeldQuery(IngestionQuery):
+    """Stops at the doors when it has read offset 50, with no more than a few events fetched ahead."""
+
+    doors: tuple[Door, ...] = ()
+
+    def _messages(self, start: Offsets) -> DataFrame:
+        first, second = self.doors
+        return (
+            self.spark.readStream.format("kafka")
+            .option("kafka.bootstrap.servers", self.settings.kafka_bootstrap_servers)
+            .option("subscribe", self.contract.source.topic)
+            .option("startingOffsets", json.dumps({self.contract.source.topic: start}))
+            .option("kafka.max.poll.records", 10)
+            .option("kafka.max.partition.fetch.bytes", 1)
+            .option("failOnDataLoss", str(self.contract.source.fail_on_data_loss).lower())
+            .load()
+            .where(f"CASE offset WHEN 50 THEN {first.sql} WHEN 51 THEN {second.sql} ELSE '' END IS NOT NULL")
+        )
+
+
+class TestExpiryWhileABatchIsRead:
+    """200 events in batches of ten; those before offset 150 expire when the first 51 have been read."""
+
+    @pytest.fixture
+    def expire_amidst(self, tmp_path: Path) -> Callable[[Stage], StreamingQuery]:
+        """Returns the running query, which has the rest of its batch still to read."""
+
+        def expire_amidst(stage: Stage) -> StreamingQuery:
+            for _ in range(20):
+                stage.produce_good(10)
+            doors = (Door(tmp_path / "first"), Door(tmp_path / "second"))
+            query = HeldQuery(stage.query.spark, stage.settings, stage.catalog, stage.contract, doors=doors)
+            running = query.start()
+            doors[0].open(running)
+            stage.expire_before(150)
+            doors[1].open(running)
+            return running
+
+        return expire_amidst
+
+    def test_the_hole_is_recorded_with_the_offsets_that_are_gone(
+        self, make_stage: Callable[..., Stage], expire_amidst: Callable[[Stage], StreamingQuery]
+    ) -> None:
+        stage = make_stage(fail_on_data_loss=False)
+        running = expire_amidst(stage)
+        try:
+            wait_for(lambda: 199 in stage.offsets() or not running.isActive, "the batch", 120, lambda: running.status)
+            assert running.isActive, running.exception()
+        finally:
+            stop(running)
+        gone = sorted(set(range(200)) - set(stage.offsets()))
+        assert gone == list(range(gone[0], 150))
+        assert gone[0] > 50
+        [(offset, reason)] = stage.rows("SELECT kafka_offset, reason FROM raw.orders_rejected")
+        assert offset == gone[0]
+        assert f"offsets {gone[0]} to 149 ({len(gone)} events)" in str(reason)
+
+    def test_it_stops_the_query_where_the_contract_says_so(
+        self, make_stage: Callable[..., Stage], expire_amidst: Callable[[Stage], StreamingQuery]
+    ) -> None:
+        stage = make_stage(fail_on_data_loss=True)
+        running = expire_amidst(stage)
+        try:
+            wait_for(lambda: not running.isActive, "the query to fail", 120)
+        finally:
+            stop(running)
+        assert "offsets 0 to 149 (150 events) expired before they were read" in str(running.exception())
+        assert stage.offsets() == []
 
 
 def test_on_invalid_fail_stops_at_the_row_and_writes_nothing_of_its_batch(make_stage: Callable[..., Stage]) -> None:

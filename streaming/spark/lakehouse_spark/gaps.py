@@ -27,6 +27,17 @@ class DataLossError(RuntimeError):
     """Events expired before they were read, and the contract says `fail_on_data_loss: true`."""
 
 
+class Loss(Protocol):
+    """Events of a partition that are gone; its text is the reason that quarantine gives."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def start(self) -> int: ...
+
+
 @dataclass(frozen=True)
 class Gap:
     """Offsets ``start`` (inclusive) to ``end`` (exclusive) of one partition, gone before they were read.
@@ -157,17 +168,6 @@ def _holes(expired: Gap, rows: DataFrame) -> Gap | None:
         return None
     size = last + 1 - first
     return Gap(expired.topic, expired.partition, first, last + 1, None if missing == size else missing)
-
-
-class Loss(Protocol):
-    """Events of a partition that are gone; its text is the reason that quarantine gives."""
-
-    @property
-    def topic(self) -> str: ...
-    @property
-    def partition(self) -> int: ...
-    @property
-    def start(self) -> int: ...
 
 
 def loss_rows(spark: SparkSession, losses: Sequence[Loss]) -> DataFrame:

@@ -5,6 +5,7 @@ name, another id, and offsets that begin anew: by its offsets alone a query woul
 """
 
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -13,6 +14,7 @@ from lakehouse.errors import LakehouseError
 from lakehouse_spark.broker import TopicOffsets
 from lakehouse_spark.checkpoint import Checkpoint, Offsets
 
+_LOG = logging.getLogger(__name__)
 _FILE = "origin.json"
 
 
@@ -37,8 +39,8 @@ class Abandoned:
 
 @dataclass(frozen=True)
 class Origin:
-    """``start`` is where the first batch begins, empty where Spark decides; ``rejected`` the first offset of each
-    partition that quarantine lacked; ``abandoned`` is to be recorded with the first batch.
+    """``start`` is where the first batch begins, empty for a checkpoint of an earlier release; ``rejected`` the first
+    offset of each partition that quarantine lacked; ``abandoned`` is to be recorded with the first batch.
     """
 
     topic_id: str
@@ -66,21 +68,23 @@ class Beginning:
         stored = self.checkpoint.read(_FILE)
         with self.connect() as topic:
             topic_id = topic.topic_id()
-            if stored is not None:
-                known = _parse(stored)
-                return known if known.topic_id == topic_id else self._recreated(known, topic, topic_id)
-            origin = Origin(topic_id, rejected=self.held_rejected())
+            known = Origin(topic_id, rejected=self.held_rejected()) if stored is None else _parse(stored)
+            if known.topic_id != topic_id:
+                return self._recreated(known, topic, topic_id)
             if not self.checkpoint.exists():
-                origin = replace(origin, start=self._behind_the_table(topic))
-        self.checkpoint.write(_FILE, _text(origin))
-        return origin
+                known = replace(known, start=_beginning(topic) if known.abandoned else self._start(topic))
+        self.checkpoint.write(_FILE, _text(known))
+        return known
 
-    def _behind_the_table(self, topic: TopicOffsets) -> Offsets:
-        """Without a checkpoint, the table's own rows tell where to go on. Empty where it has none."""
+    def _start(self, topic: TopicOffsets) -> Offsets:
+        """Where a new checkpoint begins: behind the table's own rows, and where it has none as the contract says.
+
+        Told to Spark as numbers in any case, so that what expires before the first batch is missed.
+        """
         held = self.held()
-        if not held:
-            return {}
-        beginning, end = topic.beginning(topic.partitions()), topic.end(topic.partitions())
+        if not held and self.source.starting_offsets == "latest":
+            return topic.end(topic.partitions())
+        beginning, end = _beginning(topic), topic.end(topic.partitions())
         ahead = {p: following for p, following in held.items() if following > end.get(p, 0)}
         if ahead:
             raise TopicRecreatedError(
@@ -92,13 +96,14 @@ class Beginning:
         return {**beginning, **held}
 
     def _recreated(self, known: Origin, topic: TopicOffsets, topic_id: str) -> Origin:
-        beginning, end = topic.beginning(topic.partitions()), topic.end(topic.partitions())
+        beginning, end = _beginning(topic), topic.end(topic.partitions())
         reached = self.checkpoint.committed_offsets() or known.start
         if self.source.fail_on_data_loss:
+            compared = _compared(self.source.topic, reached, beginning, end)
             raise TopicRecreatedError(
-                f"topic {self.source.topic} was deleted and created again (id {topic_id}, and {known.topic_id} before): "
-                f"{_compared(self.source.topic, reached, beginning, end)}. What was not read of the old topic is gone. "
-                "To record that in quarantine and read the new topic from its beginning into the same table, set "
+                f"topic {self.source.topic} was deleted and created again (its id is {topic_id}, and was "
+                f"{known.topic_id}): {compared}. What was not read of the old topic is gone. To record that in "
+                "quarantine and read the new topic from its beginning into the same table, set "
                 "`fail_on_data_loss: false` in the contract; to begin anew, move the tables and the checkpoint "
                 f"{self.checkpoint.location} away."
             )
@@ -107,7 +112,13 @@ class Beginning:
         pending = known.abandoned if self.checkpoint.committed_offsets() is None else ()
         origin = Origin(topic_id, start=beginning, abandoned=(*pending, *abandoned))
         self.checkpoint.replace(_FILE, _text(origin), f"topic-{known.topic_id}")
+        for loss in abandoned:
+            _LOG.error("%s", loss)
         return origin
+
+
+def _beginning(topic: TopicOffsets) -> Offsets:
+    return topic.beginning(topic.partitions())
 
 
 def _compared(topic: str, expected: Offsets, beginning: Offsets, end: Offsets) -> str:

@@ -1,7 +1,6 @@
 """One contract as one streaming query."""
 
 import json
-import logging
 import threading
 from collections import deque
 from dataclasses import dataclass, field
@@ -25,7 +24,6 @@ from lakehouse_spark.parse import parse_events
 from lakehouse_spark.sink import Sink
 from lakehouse_spark.status import now
 
-_LOG = logging.getLogger(__name__)
 #: A batch starts this many times within the freshness a reader was promised, which leaves time to write it.
 _BATCHES_PER_FRESHNESS = 6
 #: How often a query looks for events. A full batch starts at once, so that a backlog does not wait for the interval.
@@ -78,8 +76,6 @@ class IngestionQuery:
         create_tables(self.catalog, self.contract)
         self._refuse_lost_tables()
         origin = self._origin()
-        for loss in origin.abandoned:
-            _LOG.error("%s: %s", self.contract.table, loss)
         rows = parse_events(self._messages(origin.start), self.contract)
         guard = GapGuard(self.contract.source, origin, partial(self._planned, origin.start), self._topic)
         sink = Sink(self.contract, self.catalog, guard, origin.rejected)
