@@ -10,8 +10,10 @@ import dagster as dg
 from dagster_dbt import DbtCliResource, DbtProject, dbt_assets
 
 from lakehouse.components.dbt import Translator, database_sources
+from lakehouse.components.schedule import source_schedule
 from lakehouse.dbt_delta.manifest import current_manifest, target_dir
 from lakehouse.settings import load_settings
+from lakehouse.storage.catalog import Catalog
 
 
 @dg.definitions
@@ -43,12 +45,7 @@ def dbt() -> dg.Definitions:
         assets=[*database_sources(manifest, translator, project), dbt_models],
         jobs=[job],
         schedules=[
-            dg.ScheduleDefinition(
-                name="dbt_every_15_minutes",
-                job=job,
-                cron_schedule="*/15 * * * *",
-                default_status=dg.DefaultScheduleStatus.RUNNING,
-            )
+            source_schedule("dbt_every_15_minutes", "*/15 * * * *", job, manifest, Catalog.from_settings(settings))
         ],
         sensors=[
             dg.AutomationConditionSensorDefinition(
