@@ -1,67 +1,17 @@
-"""The real `lakehouse up`, `status`, `query` and `down`, in a copy of the project, on free ports."""
+"""The whole stack, as `lakehouse up` starts it."""
 
 import http.client
 import json
-import os
-import shutil
-import signal
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from tests.integration.command_line import CommandLine, project, stop
 from tests.waiting import wait_for
 
-from lakehouse.local.jars import JAR_SETS, fetch_jars
-from lakehouse.local.processes import stale_processes, stop_processes
-from lakehouse.settings import Settings, load_settings
-
-REPOSITORY = Path(__file__).parents[2]
-LAKEHOUSE = Path(sys.executable).parent / "lakehouse"
 GIBIBYTE = 1024**3
 PARTS = {"kafka", "postgres", "spark", "dagster-webserver", "dagster-daemon", "generator"}
-
-
-@dataclass
-class CommandLine:
-    """`lakehouse` with the settings of one project."""
-
-    settings: Settings
-
-    def run(self, *arguments: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [LAKEHOUSE, *arguments], env=self.environment, capture_output=True, text=True, timeout=timeout, check=False
-        )
-
-    def succeed(self, *arguments: str) -> str:
-        done = self.run(*arguments)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    def status(self) -> dict[str, Any]:
-        answer: dict[str, Any] = json.loads(self.succeed("status", "--json"))
-        return answer
-
-    def parts(self) -> dict[str, dict[str, Any]]:
-        return {part["name"]: part for part in self.status()["parts"]}
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return {**os.environ, **self.settings.as_environment()}
-
-
-def free_ports(count: int) -> list[int]:
-    servers = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    try:
-        return [server.getsockname()[1] for server in servers]
-    finally:
-        for server in servers:
-            server.close()
 
 
 _LAUNCH = """
@@ -100,34 +50,6 @@ def graphql(running: CommandLine, query: str, variables: dict[str, Any]) -> dict
     return data
 
 
-def project(directory: Path) -> CommandLine:
-    """A copy of what the stack reads, so that Dagster's and dbt's files do not land in the repository."""
-    for name in ("dbt", "streaming", "deploy"):
-        shutil.copytree(REPOSITORY / name, directory / name, ignore=shutil.ignore_patterns("__pycache__", "target"))
-    for name in ("dagster.yaml", "workspace.yaml"):
-        shutil.copy(REPOSITORY / name, directory / name)
-    shared = load_settings({"home": REPOSITORY})
-    (directory / ".lakehouse").mkdir()
-    for jar_set in JAR_SETS:
-        fetch_jars(shared, jar_set)
-    (directory / ".lakehouse" / "jars").symlink_to(shared.jars_dir)
-    names = [name for name in Settings.model_fields if name.endswith("_port")]
-    ports = dict(zip(names, free_ports(len(names)), strict=True))
-    derived = {
-        "state_dir": directory / ".lakehouse",
-        "root": str(directory / ".lakehouse" / "tables"),
-        "checkpoint_root": str(directory / ".lakehouse" / "checkpoints"),
-        "kafka_bootstrap_servers": f"127.0.0.1:{ports['kafka_port']}",
-    }
-    return CommandLine(load_settings({"home": directory, **derived, **ports}))
-
-
-def stop(command_line: CommandLine) -> None:
-    done = command_line.run("down")
-    stop_processes(process.pid for process in stale_processes(command_line.settings, None))
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
     command_line = project(tmp_path_factory.mktemp("running"))
@@ -138,17 +60,22 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
         stop(command_line)
 
 
-@pytest.fixture
-def stopped(tmp_path: Path) -> Iterator[CommandLine]:
-    command_line = project(tmp_path)
-    try:
-        yield command_line
-    finally:
-        stop(command_line)
-
-
 def test_every_part_runs(running: CommandLine) -> None:
     assert {name: part["state"] for name, part in running.parts().items()} == dict.fromkeys(PARTS, "RUNNING")
+
+
+def test_every_query_runs_and_nothing_was_started_twice(running: CommandLine) -> None:
+    status = running.status()
+    assert {query["table"]: query["state"] for query in status["queries"]} == {"raw.orders": "running"}
+    assert {part["restarts"] for part in status["parts"]} == {0}
+    shown = running.succeed("status")
+    assert "raw.orders" in shown
+    assert "restarts" in shown
+
+
+def test_up_has_waited_for_the_generators_first_event(running: CommandLine) -> None:
+    ready = running.settings.run_dir / "generator.ready"
+    assert int(ready.read_text()) == running.parts()["generator"]["pid"]
 
 
 def test_events_become_rows(running: CommandLine) -> None:
@@ -175,11 +102,12 @@ def test_almost_every_order_has_a_customer(running: CommandLine) -> None:
     assert 0.9 * counted["orders"] < counted["known"] <= counted["orders"]
 
 
-@pytest.mark.parametrize("asset", [("raw", "orders"), ("marts", "fct_orders_daily")], ids=["observe", "materialize"])
-def test_the_buttons_of_the_ui_work(running: CommandLine, asset: tuple[str, str]) -> None:
-    run_id = launch(running, asset)
-    wait_for(lambda: run_status(running, run_id) in ("SUCCESS", "FAILURE"), f"the run of {asset}", 300)
-    assert run_status(running, run_id) == "SUCCESS"
+def test_the_buttons_of_the_ui_work(running: CommandLine) -> None:
+    """Observe on a source and Materialize on a model, pressed one after the other."""
+    launched = {asset: launch(running, asset) for asset in (("raw", "orders"), ("marts", "fct_orders_daily"))}
+    for asset, run_id in launched.items():
+        wait_for(lambda: run_status(running, run_id) in ("SUCCESS", "FAILURE"), f"the run of {asset}", 300)  # noqa: B023
+        assert run_status(running, run_id) == "SUCCESS", asset
 
 
 def test_a_second_up_keeps_what_runs(running: CommandLine) -> None:
@@ -214,60 +142,3 @@ def test_the_declared_ports_listen_on_loopback_only(running: CommandLine) -> Non
 
 def test_the_doctor_finds_nothing_wrong(running: CommandLine) -> None:
     assert "✗" not in running.succeed("doctor")
-
-
-def test_down_leaves_no_process_and_up_again_keeps_the_topic(stopped: CommandLine) -> None:
-    first = stopped.succeed("up", "--detach", "--only", "kafka")
-    assert "created orders.events" in first
-    stopped.succeed("down")
-    assert stale_processes(stopped.settings, None) == []
-    assert stopped.parts()["kafka"]["state"] == "STOPPED"
-    assert "created" not in stopped.succeed("up", "--detach", "--only", "kafka")
-
-
-def test_in_the_foreground_an_interrupt_stops_everything(stopped: CommandLine) -> None:
-    command = [LAKEHOUSE, "up", "--only", "kafka"]
-    foreground = subprocess.Popen(command, env=stopped.environment, stdout=subprocess.PIPE, text=True)
-    assert foreground.stdout is not None
-    try:
-        for line in foreground.stdout:
-            if "Ctrl-C stops everything" in line:
-                break
-        assert stopped.parts()["kafka"]["state"] == "RUNNING"
-        foreground.send_signal(signal.SIGINT)
-        rest = foreground.stdout.read()
-        assert foreground.wait(timeout=60) == 0
-    finally:
-        foreground.kill()
-        foreground.wait()
-    assert "Stop kafka" in rest
-    assert stale_processes(stopped.settings, None) == []
-
-
-def test_leftovers_of_a_crash_are_named_and_down_mends_it(stopped: CommandLine) -> None:
-    stopped.succeed("up", "--detach", "--only", "kafka")
-    kafka = stopped.parts()["kafka"]["pid"]
-    psutil.Process(int((stopped.settings.run_dir / "supervisord.pid").read_text())).kill()
-    refused = stopped.run("up", "--detach", "--only", "kafka")
-    assert refused.returncode == 1
-    assert f"kafka: pid {kafka}" in refused.stderr
-    assert "lakehouse down" in refused.stderr
-    stopped.succeed("down")
-    assert not psutil.pid_exists(kafka)
-    stopped.succeed("up", "--detach", "--only", "kafka")
-
-
-def test_a_busy_port_is_refused_with_its_holder_and_setting(stopped: CommandLine) -> None:
-    with socket.create_server(("127.0.0.1", stopped.settings.kafka_port)):
-        refused = stopped.run("up", "--detach", "--only", "kafka")
-    assert refused.returncode == 1
-    for expected in (f"port {stopped.settings.kafka_port}", f"pid {os.getpid()}", "LAKEHOUSE_KAFKA_PORT="):
-        assert expected in refused.stderr
-
-
-def test_a_part_that_does_not_start_shows_the_end_of_its_log(stopped: CommandLine) -> None:
-    broken = load_settings({**stopped.settings.model_dump(), "kafka_heap": "nonsense"})
-    refused = CommandLine(broken).run("up", "--detach", "--only", "kafka")
-    assert refused.returncode == 1
-    assert "Kafka broker is not ready: its process has ended" in refused.stderr
-    assert "Invalid maximum heap size: -Xmxnonsense" in refused.stderr

@@ -40,6 +40,7 @@ def part(state: str) -> ProgramState:
         (part("STARTING"), False, QueryState.STARTING),
         (part("RUNNING"), True, QueryState.RESTARTING),
         (part("BACKOFF"), True, QueryState.RESTARTING),
+        (part("EXITED"), True, QueryState.RESTARTING),
         (part("FATAL"), True, QueryState.FAILED),
     ],
 )

@@ -109,7 +109,10 @@ def _parts(settings: Settings) -> tuple[list[PartStatus], list["QueryStatus"]]:
             part = replace(part, restarts=crash.count, last_error=crash.how, failed_at=crash.last_at)
             if name == "spark" and application.error:
                 part = replace(part, last_error=application.error)
-            if part.state in {"RUNNING", "STARTING", "BACKOFF"} and (part.uptime_seconds or 0) < _SETTLED_SECONDS:
+            if (
+                part.state in {"RUNNING", "STARTING", "BACKOFF", "EXITED"}
+                and (part.uptime_seconds or 0) < _SETTLED_SECONDS
+            ):
                 part = replace(part, state="RESTARTING")
         parts.append(part)
     return parts, list(application.queries.values())

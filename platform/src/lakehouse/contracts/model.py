@@ -43,7 +43,8 @@ class KafkaSource(_Part):
     max_offsets_per_trigger: int = Field(default=100_000, ge=1, description="Most events in one micro-batch")
     fail_on_data_loss: bool = Field(
         default=True,
-        description="Stop when events expired before they were read; false: go on, and record the gap in quarantine",
+        description="Stop when events are gone before they were read, expired or with a topic that was created again; "
+        "false: go on, and record what is gone in quarantine",
     )
 
 

@@ -45,7 +45,8 @@ class ProgramState:
     @property
     def alive(self) -> bool:
         """Whether there is a process, or one is about to be started again."""
-        return self.state in {"STARTING", "RUNNING", "BACKOFF", "STOPPING"}
+        # What has exited is started again, whatever its exit code; only FATAL is given up.
+        return self.state in {"STARTING", "RUNNING", "BACKOFF", "STOPPING", "EXITED"}
 
 
 class Supervisor:
