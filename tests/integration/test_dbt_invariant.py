@@ -11,7 +11,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -26,7 +26,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from tests.lakehouse_dbt import PROJECT, Event, Lakehouse, messages, parse
 
-from lakehouse.storage import commit
+from lakehouse.dbt_delta.batch import Batch, Outcome
+from lakehouse.dbt_delta.merge import merge
+from lakehouse.dbt_delta.strategies import STRATEGIES
+from lakehouse.storage import commit, log
 from lakehouse.storage.duck import delta_scan_sql, load_delta_extension
 
 SEQUENCES = int(os.environ.get("INVARIANT_SEQUENCES", "200"))
@@ -74,26 +77,40 @@ class CrashError(Exception):
 
 
 @contextmanager
-def fate_of(run: Run) -> Iterator[None]:
-    """Lets the commits to the run's model meet their fate."""
+def fate_of(run: Run) -> Iterator[list[str]]:
+    """Lets the commits to the run's model meet their fate; yields a list that gets what must not have happened."""
+    impossible: list[str] = []
+    merging: list[Batch] = []
 
-    def meeting(committer: Callable[..., None]) -> Callable[..., None]:
-        def meet(table: DeltaTable, name: str, rows: pa.RecordBatchReader, *args: object, **kwargs: object) -> None:
+    def remembered(batch: Batch) -> Outcome:
+        merging.append(batch)
+        return merge(batch)
+
+    def meeting(committer: Callable[..., object]) -> Callable[..., object]:
+        def meet(first: object, name: str, *args: object, **kwargs: object) -> object:
             if name != run.model or run.fate not in ("dies before", "dies after", "meets another run"):
-                return committer(table, name, rows, *args, **kwargs)
+                return committer(first, name, *args, **kwargs)
             if run.fate == "dies before":
                 raise CrashError
-            held = pa.table(rows)
             if run.fate == "meets another run":
-                other = DeltaTable(table.table_uri, version=table.version())
-                committer(other, name, held.to_reader(), *args, **kwargs)
-            committer(table, name, held.to_reader(), *args, **kwargs)
+                # The other run has read what this one has, and is done with it a moment earlier.
+                with mock.patch.multiple(commit, append=append), mock.patch.multiple(log, commit_files=commit_files):
+                    other = DeltaTable(merging[-1].table.table_uri, version=merging[-1].table.version())
+                    merge(replace(merging[-1], table=other))
+            committer(first, name, *args, **kwargs)
+            if run.fate == "meets another run":
+                impossible.append(f"two runs that read one version of {name} have both committed")
             raise CrashError
 
         return meet
 
-    with mock.patch.multiple(commit, append=meeting(commit.append), merge=meeting(commit.merge)):
-        yield
+    append, commit_files = commit.append, log.commit_files
+    with (
+        mock.patch.dict(STRATEGIES, merge=remembered),
+        mock.patch.multiple(commit, append=meeting(append)),
+        mock.patch.multiple(log, commit_files=meeting(commit_files)),
+    ):
+        yield impossible
 
 
 class Workshop:
@@ -159,9 +176,10 @@ class Workshop:
         selected = [name.split(".")[1] for name in MODELS]
         if run.fate == "stops after":
             selected = selected[: MODELS.index(run.model) + 1]
-        quick = ["--no-write-json", "--no-populate-cache"]
-        with fate_of(run):
+        quick = ["--no-write-json", "--no-populate-cache", "--log-level", "none", "--log-level-file", "none"]
+        with fate_of(run) as impossible:
             result = lakehouse.dbt("run", *quick, "--select", *selected)
+        assert not impossible
         if run.fate == "succeeds":
             assert result.success, messages(result)
             self._compare(lakehouse)

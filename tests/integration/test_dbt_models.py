@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 from dbt.contracts.graph.manifest import Manifest
-from deltalake import DeltaTable
 from tests.lakehouse_dbt import PROJECT, Event, Lakehouse, day, messages, minute, parse
 
 from lakehouse.dbt_delta.progress import consumed_version
-from lakehouse.storage import commit
+from lakehouse.storage import commit, log
 
 MODELS = ("staging.stg_orders", "marts.fct_orders_daily", "marts.fct_daily_revenue")
 DAY = 24 * 60
@@ -239,19 +238,19 @@ def test_a_crash_around_the_commit_loses_and_doubles_nothing(
     before = lakehouse.version(model)
 
     def crashing(committer: Committer) -> Committer:
-        def commit_or_crash(table: DeltaTable, name: str, *args: object, **kwargs: object) -> None:
+        def commit_or_crash(first: object, name: str, *args: object, **kwargs: object) -> None:
             if name != model:
-                committer(table, name, *args, **kwargs)
+                committer(first, name, *args, **kwargs)
                 return
             if moment == "after":
-                committer(table, name, *args, **kwargs)
+                committer(first, name, *args, **kwargs)
             raise CrashError(moment)
 
         return commit_or_crash
 
     with monkeypatch.context() as patch:
-        for function in ("append", "merge"):
-            patch.setattr(commit, function, crashing(getattr(commit, function)))
+        patch.setattr(commit, "append", crashing(commit.append))
+        patch.setattr(log, "commit_files", crashing(log.commit_files))
         assert not lakehouse.dbt("run").success
     assert lakehouse.version(model) == before + (moment == "after")
     lakehouse.run()

@@ -6,28 +6,15 @@ import pyarrow as pa
 import pytest
 
 from lakehouse.storage import Catalog, commit
-from lakehouse.storage.commit import ConcurrentWriteError, Merge, NewTable
+from lakehouse.storage.commit import ConcurrentWriteError, NewTable
 
 NEW = NewTable(partition_by=["part"], description="Items", properties={"delta.enableChangeDataFeed": "true"})
-MERGE = Merge(
-    match="t.id = s.id AND t.part = s.part",
-    update_columns=["part", "value"],
-    insert_columns=["id", "part", "value"],
-    update_if="s._action = 'update'",
-    delete_if="s._action = 'delete'",
-    insert_if="s._action = 'insert'",
-)
 
 
 def rows(*values: tuple[int, str, int]) -> pa.RecordBatchReader:
     names = ("id", "part", "value")
     table = pa.table(dict(zip(names, zip(*values, strict=True), strict=True)))
     return table.to_reader()
-
-
-def actions(*values: tuple[int, str, int, str]) -> pa.RecordBatchReader:
-    names = ("id", "part", "value", "_action")
-    return pa.table(dict(zip(names, zip(*values, strict=True), strict=True))).to_reader()
 
 
 @pytest.fixture
@@ -57,12 +44,6 @@ def test_a_commit_without_rows_stores_progress_alone(catalog: Catalog) -> None:
     after = catalog.open("raw.items")
     assert commit.progress_of(after, "reader") == 9
     assert len(after.file_uris()) == 2
-
-
-def test_a_merge_updates_deletes_and_inserts(catalog: Catalog) -> None:
-    source = actions((1, "a", 11, "update"), (2, "b", 20, "delete"), (3, "c", 30, "insert"))
-    commit.merge(catalog.open("raw.items"), "raw.items", source, MERGE, {"reader": 8}, evolve=False)
-    assert held(catalog) == [(1, "a", 11), (3, "c", 30)]
 
 
 def test_a_replaced_table_may_have_other_columns_and_partitions(catalog: Catalog) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from deltalake import DeltaTable
 from duckdb import DuckDBPyConnection
 
+from lakehouse.dbt_delta.batch import Batch, Outcome, sorted_reader
 from lakehouse.dbt_delta.checks import check_not_null, check_unique
 from lakehouse.dbt_delta.columns import DELETED, Columns, describe, resolve, stored_columns, typed_select
 from lakehouse.dbt_delta.constraints import check_constraints
@@ -17,7 +18,7 @@ from lakehouse.dbt_delta.progress import Consumption, as_transactions, epoch_of
 from lakehouse.dbt_delta.session import Session
 from lakehouse.dbt_delta.spec import ModelSpec
 from lakehouse.dbt_delta.sql import quoted
-from lakehouse.dbt_delta.strategies import STRATEGIES, Batch, Outcome, sorted_reader
+from lakehouse.dbt_delta.strategies import STRATEGIES
 from lakehouse.storage import commit
 from lakehouse.storage.create import table_properties
 from lakehouse.storage.duck import delta_scan_sql
@@ -118,6 +119,7 @@ def _increment(job: _Job, table: DeltaTable) -> Outcome:
     target = delta_scan_sql(job.session.catalog, job.spec.name, table.version())
     held = describe(job.connection, target)
     batch = Batch(
+        catalog=job.session.catalog,
         connection=job.connection,
         spec=job.spec,
         rows=job.request.rows,

@@ -40,11 +40,11 @@ def check_unique(connection: DuckDBPyConnection, spec: ModelSpec, rows: str) -> 
         )
 
 
-def check_not_moved(connection: DuckDBPyConnection, spec: ModelSpec, diff: str, held: Sequence[str]) -> None:
-    """Raises BatchError when a row of ``diff`` would move to another partition; ``held`` are its present values."""
+def check_not_moved(connection: DuckDBPyConnection, spec: ModelSpec, rows: str, held: Sequence[str]) -> None:
+    """Raises BatchError when there are ``rows``, which would change their partition; ``held`` names present values."""
     keys, new = quoted_list(spec.unique_key), quoted_list(spec.partition_by)
     moved = connection.execute(
-        f"SELECT {keys}, {quoted_list(held)}, {new} FROM {diff} WHERE _action = 'move' ORDER BY {keys} LIMIT {_SHOWN}"
+        f"SELECT {keys}, {quoted_list(held)}, {new} FROM {rows} ORDER BY {keys} LIMIT {_SHOWN}"
     ).fetchall()
     if not moved:
         return

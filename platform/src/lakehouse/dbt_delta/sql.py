@@ -24,6 +24,13 @@ def literal(value: object) -> str:
     return "NULL" if value is None else "'" + str(value).replace("'", "''") + "'"
 
 
+def literal_of(value: object, kind: str) -> str:
+    """``value`` of the DuckDB type ``kind`` as a literal that delta-rs compares by statistics."""
+    if value is None or kind in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "DOUBLE", "BOOLEAN"):
+        return "NULL" if value is None else str(value)
+    return f"CAST({literal(value)} AS DATE)" if kind == "DATE" else literal(value)
+
+
 def same(columns: Iterable[str], left: str, right: str) -> str:
     """The condition that two relations agree in all ``columns``; none of them may be NULL."""
     return " AND ".join(f"{left}.{quoted(column)} = {right}.{quoted(column)}" for column in columns)

@@ -5,10 +5,12 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 import pyarrow.fs
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
+from obstore.store import LocalStore, ObjectStore, S3Store
 
 from lakehouse.errors import LakehouseError
 from lakehouse.settings import Settings
@@ -100,6 +102,15 @@ class Catalog:
 
     def _open(self, name: str, version: int | None) -> DeltaTable:
         return DeltaTable(self.uri(name), version=version, storage_options=dict(self.storage_options))
+
+    def store(self, name: str) -> ObjectStore:
+        """The objects of the table ``name``, by their paths relative to it."""
+        uri = self.uri(name)
+        if "://" not in uri:
+            return LocalStore(uri)
+        options = {option.lower(): value for option, value in self.storage_options.items()}
+        plain_http = options.pop("aws_allow_http", "false").lower() == "true"
+        return S3Store.from_url(uri, config=cast(Any, options), client_options={"allow_http": plain_http})
 
     def names(self) -> list[str]:
         """Every `schema.table` below the root, sorted. Raises StoreError where the object store does not tell."""

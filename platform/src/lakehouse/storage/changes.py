@@ -11,13 +11,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote
 
 import duckdb
 from duckdb import DuckDBPyConnection
 
 from lakehouse.errors import LakehouseError
 from lakehouse.storage.catalog import Catalog
+from lakehouse.storage.files import location_of
 
 CHANGE_TYPE = "_change_type"
 _ACTIONS = ("add", "remove", "cdc")
@@ -121,7 +121,7 @@ def _changed_files(base: str, actions: list[dict[str, dict[str, Any]]], table: s
                     f"{table} has deletion vectors, which this platform keeps off: set "
                     "delta.enableDeletionVectors to false and rewrite the table (REORG TABLE … APPLY (PURGE))"
                 )
-            files.append(ChangedFile(_location(base, body["path"]), kinds[name], body.get("partitionValues") or {}))
+            files.append(ChangedFile(location_of(base, body["path"]), kinds[name], body.get("partitionValues") or {}))
     return files
 
 
@@ -173,12 +173,6 @@ def _map_literal(values: Mapping[str, str | None]) -> str:
     # The protocol writes NULL as an empty string or as null.
     texts = ", ".join(_literal(value) if value else "NULL" for value in values.values())
     return f"MAP([{keys}]::VARCHAR[], [{texts}]::VARCHAR[])"
-
-
-def _location(base: str, path: str) -> str:
-    # The log URL-encodes paths; absolute ones stem from shallow clones.
-    decoded = unquote(path)
-    return decoded.removeprefix("file://") if "://" in decoded or decoded.startswith("/") else f"{base}/{decoded}"
 
 
 def _first_line(error: Exception) -> str:

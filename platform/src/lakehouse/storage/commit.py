@@ -1,4 +1,4 @@
-"""Commits to a Delta table: rows and the writer's progress, both or neither.
+"""Commits to a Delta table through delta-rs: rows and the writer's progress, both or neither.
 
 Every function commits relative to the version that the given table was opened at, so a commit that another writer
 made in between is seen: with the same application id it always conflicts (Delta protocol, "Transaction Identifiers").
@@ -34,21 +34,6 @@ class NewTable:
     partition_by: Sequence[str]
     description: str
     properties: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Merge:
-    """What a merge does with its source, aliased `s`, in the target, aliased `t`. Conditions are SQL.
-
-    ``match`` should restrict `t` by literals on its partition columns: delta-rs prunes files by nothing else.
-    """
-
-    match: str
-    update_columns: Sequence[str]
-    insert_columns: Sequence[str]
-    update_if: str
-    delete_if: str
-    insert_if: str
 
 
 def create(catalog: Catalog, name: str, rows: pa.RecordBatchReader, new: NewTable, progress: Progress) -> None:
@@ -111,35 +96,10 @@ def append(table: DeltaTable, name: str, rows: pa.RecordBatchReader, progress: P
         )
 
 
-def merge(
-    table: DeltaTable, name: str, rows: pa.RecordBatchReader, plan: Merge, progress: Progress, *, evolve: bool
-) -> None:
-    """Updates, deletes and inserts as ``plan`` says; ``evolve`` lets ``rows`` add columns."""
-    with _conflicts(name):
-        merger = table.merge(
-            rows,
-            plan.match,
-            source_alias="s",
-            target_alias="t",
-            merge_schema=evolve,
-            writer_properties=_writer_properties(),
-            commit_properties=_commit_properties(progress),
-        )
-        if plan.update_columns:
-            merger = merger.when_matched_update(_assignments(plan.update_columns), plan.update_if)
-        merger = merger.when_matched_delete(plan.delete_if)
-        merger = merger.when_not_matched_insert(_assignments(plan.insert_columns), plan.insert_if)
-        merger.execute()
-
-
 def progress_of(table: DeltaTable, app_id: str) -> int | None:
     """The version that ``app_id`` last stored in ``table``; None before its first commit."""
     version = table.transaction_version(app_id)
     return None if version is None else int(version)
-
-
-def _assignments(columns: Sequence[str]) -> dict[str, str]:
-    return {f'"{column}"': f's."{column}"' for column in columns}
 
 
 def _commit_properties(progress: Progress) -> CommitProperties:

@@ -42,10 +42,14 @@ def load_delta_extension(connection: DuckDBPyConnection) -> None:
     load_extension(connection, "delta")
 
 
-def delta_scan_sql(catalog: Catalog, name: str, version: int | None = None) -> str:
-    """The table function that scans the table at ``version``, or at its newest."""
-    uri = literal(catalog.uri(name))
-    return f"delta_scan({uri})" if version is None else f"delta_scan({uri}, version => {int(version)})"
+def delta_scan_sql(catalog: Catalog, name: str, version: int | None = None, file_column: str | None = None) -> str:
+    """The table function that scans the table at ``version``, or at its newest.
+
+    ``file_column`` adds a column of that name with the location of each row's file.
+    """
+    options = [] if version is None else [f"version => {int(version)}"]
+    options += [f"filename => {literal(file_column)}"] if file_column else []
+    return f"delta_scan({', '.join([literal(catalog.uri(name)), *options])})"
 
 
 def configure_storage(connection: DuckDBPyConnection, catalog: Catalog) -> None:
