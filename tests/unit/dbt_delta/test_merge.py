@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from lakehouse.dbt_delta.batch import Batch, Outcome
 from lakehouse.dbt_delta.columns import describe, resolve
-from lakehouse.dbt_delta.errors import BatchError
+from lakehouse.dbt_delta.errors import BatchError, ModelConfigError
 from lakehouse.dbt_delta.merge import merge
 from lakehouse.dbt_delta.spec import ModelSpec
 from lakehouse.storage import Catalog, log
@@ -271,6 +271,21 @@ def test_a_feature_that_a_merge_would_break_is_refused(make_items: Callable[...,
     items = make_items(HELD, **{"delta.appendOnly": "true"})
     with pytest.raises(UnsupportedTableError, match=r"marts\.items cannot be merged into, .* delta\.appendOnly=true"):
         items.merge({"x": ("a", 1, 2)})
+
+
+def test_a_partitioning_configured_since_waits_for_the_next_full_refresh(make_items: Callable[..., Items]) -> None:
+    items = make_items(HELD)
+    items.spec = replace(SPEC, partition_by=("grp",))
+    items.merge({"x": ("a", 1, 11), "new": (PARTS[1], 4, 40)})
+    assert items.table().metadata().partition_columns == ["part"]
+    assert items.held() == [("new", PARTS[1], 4, 40), ("x", "a", 1, 11), *sorted((k, *HELD[k]) for k in ("y", "z"))]
+
+
+@pytest.mark.parametrize("name", ["file_row_number", "__file", "__held_id"])
+def test_a_column_name_that_a_merge_uses_itself_is_refused(make_items: Callable[..., Items], name: str) -> None:
+    items = make_items(HELD)
+    with pytest.raises(ModelConfigError, match=f"and the model has {name}. Rename it"):
+        items.merge({"x": ("a", 1, 11)}, {name: "7"})
 
 
 parts = st.sampled_from(PARTS)

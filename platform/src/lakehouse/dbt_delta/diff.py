@@ -13,12 +13,15 @@ from duckdb import DuckDBPyConnection
 
 from lakehouse.dbt_delta.checks import check_not_moved
 from lakehouse.dbt_delta.columns import DELETED, Columns
+from lakehouse.dbt_delta.errors import ModelConfigError
 from lakehouse.dbt_delta.spec import ModelSpec
 from lakehouse.dbt_delta.sql import differs, literal, quoted, quoted_list, same
 from lakehouse.storage.files import HeldFile
 
 #: Where a held row lies: the location of its file and the number of the row in it.
 FILE, ROW = "__file", "__row"
+#: DuckDB's own name for the latter, which a column of that name would hide.
+_NUMBER = "file_row_number"
 #: What becomes of a row: insert, update, delete, or move (deleted from one partition, inserted into another).
 ACTION = "__action"
 #: Before the name of a column: the value that the table holds.
@@ -58,8 +61,9 @@ def computed_diff(
 
     ``computed`` are the columns of ``rows``, ``held`` those of the table now and ``result`` those it has afterwards.
     ``target`` is SQL that FROM takes, with a column ``FILE``, and ``files`` are the table's. Raises BatchError for a
-    row that changes its partition, unless the model allows it.
+    row that changes its partition, unless the model allows it, and ModelConfigError for a column name that is taken.
     """
+    _check_names(spec, {**held, **result})
     # Not temporary: the threads that write files have connections of their own, which see no temporary table of this.
     changes = f"main.{quoted('__changes ' + spec.name)}"
     touched = [files[file] for file in _touched(connection, spec, rows, target)]
@@ -85,6 +89,15 @@ def computed_diff(
         connection.execute(f"DROP TABLE IF EXISTS {changes}")
 
 
+def _check_names(spec: ModelSpec, columns: Columns) -> None:
+    taken = [name for name in columns if name.lower() in (FILE, ROW, ACTION, _NUMBER) or name.lower().startswith(HELD)]
+    if taken:
+        raise ModelConfigError(
+            f"{spec.name}: a merge itself uses the column names {FILE}, {ROW}, {ACTION}, {_NUMBER} and {HELD}…, "
+            f"and the model has {', '.join(taken)}. Rename it in the model."
+        )
+
+
 def held_rows_sql(files: Sequence[HeldFile], held: Columns, partition_by: Iterable[str]) -> str:
     """The rows of ``files`` with the columns ``held``, ``FILE`` and ``ROW``."""
     kinds = {**held, FILE: "VARCHAR", ROW: "BIGINT"}
@@ -96,7 +109,7 @@ def held_rows_sql(files: Sequence[HeldFile], held: Columns, partition_by: Iterab
         return nothing
     locations = ", ".join(literal(file.location) for file in files)
     reader = f"read_parquet([{locations}], union_by_name = true, hive_partitioning = false, filename = '{FILE}')"
-    stored = f"SELECT *, file_row_number AS {ROW} FROM {reader}"
+    stored = f"SELECT *, {_NUMBER} AS {ROW} FROM {reader}"
     parts = list(partition_by)
     if parts:
         values = ", ".join(

@@ -3,6 +3,7 @@
 # ruff: noqa: S608  # SQL is what this module makes, of names that come from dbt and the catalog
 
 import json
+from dataclasses import replace
 
 from lakehouse.dbt_delta.batch import Batch, Outcome, replace_all, store_progress
 from lakehouse.dbt_delta.checks import check_not_null, check_unique
@@ -10,8 +11,8 @@ from lakehouse.dbt_delta.columns import typed_select
 from lakehouse.dbt_delta.diff import FILE, Diff, computed_diff
 from lakehouse.dbt_delta.rewrite import Rewrite, rewrite
 from lakehouse.dbt_delta.sql import quoted_list, same
-from lakehouse.errors import LakehouseError
 from lakehouse.storage import log
+from lakehouse.storage.commit import ConcurrentWriteError
 from lakehouse.storage.duck import delta_scan_sql
 from lakehouse.storage.evolve import added_columns
 from lakehouse.storage.files import held_files
@@ -20,7 +21,8 @@ from lakehouse.storage.writable import check_writable
 
 def merge(batch: Batch) -> Outcome:
     """Inserts rows with a new unique key, updates those that differ, deletes those marked `_deleted`."""
-    spec = batch.spec
+    # A partition_by that was configured since the table was built takes effect with the next full refresh.
+    spec = replace(batch.spec, partition_by=tuple(batch.table.metadata().partition_columns))
     check_not_null(batch.connection, spec, batch.rows)
     check_unique(batch.connection, spec, batch.rows)
     if batch.resolution.dropped:
@@ -38,7 +40,8 @@ def merge(batch: Batch) -> Outcome:
         done = rewrite(batch.connection, batch.catalog, spec, batch.table, diff, files)
     try:
         _commit(batch, diff, done)
-    except LakehouseError:
+    except ConcurrentWriteError:
+        # After any other error nobody knows whether the entry was put: its files have to stay.
         done.discard(batch.catalog, spec.name)
         raise
     return Outcome("MERGE", diff.inserted + diff.updated + diff.deleted)

@@ -3,7 +3,6 @@
 # SQL is what this module makes, of paths and names that come from the table's own log
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -22,7 +21,7 @@ _OPTIONS = (
 )
 #: Above this a file is closed and the next one begun.
 _FILE_BYTES = 128 * 1024 * 1024
-#: Longer strings are no use for skipping, and make every reader's log longer.
+#: Longer strings are no use for skipping, and make every reader's log longer. DuckDB cuts its own off at 256.
 _LONGEST_BOUND = 128
 #: Decimals of more digits do not survive JSON's doubles.
 _EXACT_DIGITS = 15
@@ -72,11 +71,12 @@ def _stats(rows: int, bounds: Mapping[str, Bounds], columns: Mapping[str, str]) 
 
 
 def _bound(text: str, kind: str, bound: str) -> object:
-    """A smallest or largest value as the protocol's statistics write it; None where readers do better without."""
+    """A smallest or largest value as the protocol's statistics write it; None where readers do better without.
+
+    Floating point has none: NaN is the largest value to some readers, and DuckDB leaves out a row group that has one.
+    """
     if kind in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT"):
         return int(text)
-    if kind in ("FLOAT", "DOUBLE"):
-        return float(text) if math.isfinite(float(text)) else None
     if decimal := re.fullmatch(r"DECIMAL\((\d+),\d+\)", kind):
         return float(text) if int(decimal[1]) <= _EXACT_DIGITS else None
     if kind == "VARCHAR":
