@@ -91,14 +91,19 @@ def test_descriptions_stand_in_the_table(catalog: Catalog, make_contract: Make) 
     assert table.schema().fields[0].metadata["comment"] == "Identifier of the visit"
 
 
-@pytest.mark.parametrize("name", ["raw.visits", "raw.visits_rejected"])
-def test_the_agreed_properties_are_set(catalog: Catalog, make_contract: Make, name: str) -> None:
+#: Files are told apart by what arrives in order; bounds of ids and names would tell nothing.
+BOUNDED = "kafka_partition,kafka_offset,kafka_timestamp,ingested_at"
+
+
+@pytest.mark.parametrize(("name", "bounded"), [("raw.visits", f"at,{BOUNDED}"), ("raw.visits_rejected", BOUNDED)])
+def test_the_agreed_properties_are_set(catalog: Catalog, make_contract: Make, name: str, bounded: str) -> None:
     create_tables(catalog, make_contract(retention="7 days"))
     assert catalog.open(name).metadata().configuration == {
         "delta.enableChangeDataFeed": "true",
         "delta.enableDeletionVectors": "false",
         "delta.logRetentionDuration": "interval 604800 seconds",
         "delta.deletedFileRetentionDuration": "interval 604800 seconds",
+        "delta.dataSkippingStatsColumns": bounded,
     }
 
 

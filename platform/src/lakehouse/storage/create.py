@@ -1,6 +1,6 @@
 """Creates Delta tables with the schema and the properties that every reader of this platform understands."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -8,7 +8,7 @@ from deltalake import CommitProperties, DeltaTable, Field, Schema
 from deltalake.exceptions import DeltaError
 from deltalake.schema import PrimitiveType
 
-from lakehouse.contracts.columns import StoredColumn
+from lakehouse.contracts.columns import COORDINATES, ColumnType, StoredColumn
 from lakehouse.contracts.model import Contract, OnInvalid
 from lakehouse.errors import LakehouseError
 from lakehouse.storage.catalog import Catalog
@@ -69,7 +69,7 @@ def create_tables(catalog: Catalog, contract: Contract) -> None:
     for table in contract_tables(contract):
         _create(catalog, table, contract)
         found = differences(
-            catalog.open(table.name), delta_schema(table.columns), table.partition_by, _properties(contract), contract
+            catalog.open(table.name), delta_schema(table.columns), table.partition_by, table.properties, contract
         )
         if found:
             listed = "\n".join(f"  {difference}" for difference in found)
@@ -81,13 +81,13 @@ def create_tables(catalog: Catalog, contract: Contract) -> None:
 def apply_properties(catalog: Catalog, contract: Contract) -> dict[str, dict[str, str]]:
     """Gives the contract's existing tables the properties that it asks for; returns what was set, by table."""
     applied = {}
-    for name in (table.name for table in contract_tables(contract) if catalog.exists(table.name)):
-        table = catalog.open(name)
+    for wanted in (table for table in contract_tables(contract) if catalog.exists(table.name)):
+        table = catalog.open(wanted.name)
         held = table.metadata().configuration
-        changed = {key: value for key, value in _properties(contract).items() if held.get(key) != value}
+        changed = {key: value for key, value in wanted.properties.items() if held.get(key) != value}
         if changed:
             table.alter.set_table_properties(changed)
-            applied[name] = changed
+            applied[wanted.name] = changed
     return applied
 
 
@@ -98,18 +98,23 @@ class ContractTable:
     name: str
     columns: Sequence[StoredColumn]
     partition_by: Sequence[str]
+    properties: Mapping[str, str]
 
 
 def contract_tables(contract: Contract) -> list[ContractTable]:
     """The contract's own table, and its quarantine where it has one."""
-    tables = [ContractTable(contract.table, contract.stored_columns(), contract.partition_by)]
+    tables = [(contract.table, contract.stored_columns(), contract.partition_by)]
     if contract.on_invalid is OnInvalid.QUARANTINE:
-        tables.append(ContractTable(contract.rejected_table, contract.rejected_columns(), ()))
-    return tables
+        tables.append((contract.rejected_table, contract.rejected_columns(), ()))
+    return [ContractTable(name, columns, keys, _properties(columns, contract)) for name, columns, keys in tables]
 
 
-def _properties(contract: Contract) -> dict[str, str]:
-    return table_properties(contract.retention)
+def _properties(columns: Sequence[StoredColumn], contract: Contract) -> dict[str, str]:
+    # Events arrive in the order of these columns, more or less, so that their bounds tell files apart. Those of ids and
+    # names do not, and cost the writer more than all the others.
+    arriving = {contract.event_time.column, *(c.name for c in COORDINATES if c.type is not ColumnType.STRING)}
+    bounded = ",".join(column.name for column in columns if column.name in arriving)
+    return {**table_properties(contract.retention), "delta.dataSkippingStatsColumns": bounded}
 
 
 def _create(catalog: Catalog, table: ContractTable, contract: Contract) -> None:
@@ -121,7 +126,7 @@ def _create(catalog: Catalog, table: ContractTable, contract: Contract) -> None:
             partition_by=list(table.partition_by) or None,
             name=table.name,
             description=contract.description,
-            configuration=dict(_properties(contract)),
+            configuration=dict(table.properties),
             storage_options=dict(catalog.storage_options),
             # A retry would commit this metadata on top of a table that another process made meanwhile.
             commit_properties=CommitProperties(max_commit_retries=0),
