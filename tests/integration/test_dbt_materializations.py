@@ -505,3 +505,25 @@ def test_files_are_clustered(shop: Shop) -> None:
     stored: Callable[[str], duckdb.DuckDBPyRelation] = duckdb.read_parquet
     ids = [row[0] for row in stored(shop.table("marts.m").file_uris()[0]).project("id").fetchall()]
     assert ids == sorted(ids)
+
+
+@pytest.mark.parametrize("materialized", ["table", "incremental", "view"])
+def test_hooks_run_around_a_model_inside_and_outside_of_its_transaction(shop: Shop, materialized: str) -> None:
+    written = shop.root / "hooks"
+    written.mkdir()
+
+    def hook(name: str, rows: str, *, transaction: bool) -> dict[str, object]:
+        return {"sql": f"copy (select {rows}) to '{written / name}'", "transaction": transaction}
+
+    before, after = "0 as n", "count(*) as n from {{ this }}"
+    shop.model(
+        SELECT,
+        materialized=materialized,
+        pre_hook=[hook("before", before, transaction=False), hook("before_inside", before, transaction=True)],
+        post_hook=[hook("after_inside", after, transaction=True), hook("after", after, transaction=False)],
+    )
+    shop.run()
+    assert {file.name: file.read_text() for file in written.iterdir()} == {
+        **dict.fromkeys(("before", "before_inside"), "n\n0\n"),
+        **dict.fromkeys(("after_inside", "after"), "n\n3\n"),
+    }
