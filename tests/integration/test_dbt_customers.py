@@ -69,6 +69,7 @@ def test_seeding_is_done_once_and_leaves_what_was_changed(shop: Shop) -> None:
 
 def test_customers_of_the_generators_orders_are_known_but_for_a_few(postgres: Settings) -> None:
     shop = Shop(postgres)
+    shop.execute("DROP TABLE IF EXISTS customers")
     try:
         assert (ensure_customers(postgres) or 0) == pytest.approx(DEFAULT_CUSTOMERS, rel=0.02)
         known = {row[0] for row in shop.rows("SELECT customer_id FROM customers")}

@@ -7,11 +7,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from duckdb import DuckDBPyConnection
+from pydantic import SecretStr
 from tests.integration.conftest import REPOSITORY, Broker
 from tests.integration.spark_job import SparkJob
 from tests.waiting import wait_for
@@ -21,10 +22,12 @@ from lakehouse.generator.config import GeneratorConfig
 from lakehouse.generator.identity import CHECKSUM_SQL
 from lakehouse.generator.manifest import Manifest
 from lakehouse.generator.producer import produce
+from lakehouse.local.customers import ensure_customers
 from lakehouse.local.kafka import ensure_topics
 from lakehouse.settings import Settings
 from lakehouse.storage import Catalog, table_stats
 from lakehouse.storage.duck import connect
+from lakehouse.storage.postgres import password
 
 EVENTS = 50_000
 CONTRACT = (REPOSITORY / "streaming" / "contracts" / "orders.yaml").read_text()
@@ -153,9 +156,11 @@ def test_sigterm_ends_the_job_between_two_batches_without_an_error(ingested: Ing
 
 
 @pytest.fixture(scope="module")
-def materialized(ingested: Ingested) -> Ingested:
+def materialized(ingested: Ingested, postgres: Settings) -> Ingested:
     """The dbt models, built by Dagster from the command line."""
-    settings = ingested.settings
+    ensure_customers(postgres)
+    database = {"postgres_port": postgres.postgres_port, "postgres_password": SecretStr(password(postgres))}
+    settings = ingested.settings.model_copy(update=database)
     home = settings.state_dir / "dagster_home"
     home.mkdir()
     (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
@@ -168,7 +173,7 @@ def materialized(ingested: Ingested) -> Ingested:
         timeout=300,
     )
     assert result.returncode == 0, (result.stdout + result.stderr)[-6000:]
-    return ingested
+    return replace(ingested, settings=settings)
 
 
 def test_dagster_builds_one_row_an_order(materialized: Ingested) -> None:
@@ -198,7 +203,7 @@ def test_an_order_has_the_status_of_its_newest_event(materialized: Ingested) -> 
 
 def test_a_second_run_on_an_unchanged_source_commits_nothing(materialized: Ingested) -> None:
     catalog = Catalog.from_settings(materialized.settings)
-    names = ("staging.stg_orders", "marts.fct_orders_daily")
+    names = ("staging.stg_orders", "marts.fct_orders_daily", "marts.dim_customers")
     before = [catalog.open(name).version() for name in names]
     dbt = [
         str(Path(sys.executable).with_name("dbt")),
