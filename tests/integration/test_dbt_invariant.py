@@ -7,11 +7,14 @@ that succeeds, the tables must hold exactly what the models compute from all row
 INVARIANT_SEQUENCES=2000 tries more of them than the 200 that continuous integration does.
 """
 
+import multiprocessing
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -22,7 +25,7 @@ import pytest
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.contracts.graph.manifest import Manifest
 from deltalake import DeltaTable, write_deltalake
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from tests.lakehouse_dbt import PROJECT, Event, Lakehouse, messages, parse
 
@@ -33,6 +36,8 @@ from lakehouse.storage import commit, log
 from lakehouse.storage.duck import delta_scan_sql, load_delta_extension
 
 SEQUENCES = int(os.environ.get("INVARIANT_SEQUENCES", "200"))
+#: They are played in shares, by as many processes as there are cores for them.
+SHARES = 4
 MODELS = ("staging.stg_orders", "marts.fct_orders_daily", "marts.fct_daily_revenue")
 DAY = 24 * 60
 
@@ -196,21 +201,31 @@ class Workshop:
             assert connection.execute(held).fetchall() == expected, model
 
 
-@pytest.fixture(scope="module")
-def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
-    yield Workshop(tmp_path_factory.mktemp("invariant"), PROJECT)
-    DuckDBConnectionManager.close_all_connections()
+@cache
+def workshop(directory: Path) -> Workshop:
+    """The workshop of this process, which plays one share after the other in it."""
+    return Workshop(directory / str(os.getpid()), PROJECT)
 
 
-@settings(
-    max_examples=SEQUENCES,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
-@given(history=histories)
-def test_increments_equal_a_full_refresh(workshop: Workshop, history: History) -> None:
-    workshop.live_through(history)
+def play(share: int, directory: Path) -> None:
+    """Makes up and plays one of the SHARES of histories, always the same ones."""
+
+    @seed(share)
+    @settings(
+        max_examples=-(-SEQUENCES // SHARES), deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    )
+    @given(history=histories)
+    def increments_equal_a_full_refresh(history: History) -> None:
+        workshop(directory).live_through(history)
+
+    increments_equal_a_full_refresh()
+
+
+def test_increments_equal_a_full_refresh(tmp_path: Path) -> None:
+    workers = min(SHARES, os.cpu_count() or 1)
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        for share in [pool.submit(play, number, tmp_path) for number in range(SHARES)]:
+            share.result()
 
 
 NAIVE = """
