@@ -18,8 +18,8 @@ from lakehouse.storage.catalog import Catalog
 #: Progress of a writer: application id to version, stored as Delta `txn` actions.
 Progress = Mapping[str, int]
 
-#: Rows a row group. delta-rs holds an open row group for every partition that it writes: with 131,072 rows a merge into
-#: 100 partitions took 2.0 GB, with 16,384 it took 1.3 GB and no longer.
+#: Rows a row group. delta-rs holds an open row group for every partition that it writes: into 100 partitions, 131,072
+#: rows took 2.0 GB, 16,384 took 1.3 GB and no longer.
 _ROW_GROUP = 16_384
 
 
