@@ -29,11 +29,10 @@ public final class DeltaOptions {
     public static final ConfigOption<String> TABLE_PATH =
             ConfigOptions.key("table_path").stringType().noDefaultValue().withDescription("Where the Delta table is.");
 
-    public static final ConfigOption<List<String>> PARTITIONS = ConfigOptions.key("partitions")
+    public static final ConfigOption<String> PARTITIONS = ConfigOptions.key("partitions")
             .stringType()
-            .asList()
             .noDefaultValue()
-            .withDescription("Partition columns, with a semicolon or comma between them; the same as PARTITIONED BY.");
+            .withDescription("Partition columns, with commas between them; the same as PARTITIONED BY.");
 
     public static final ConfigOption<String> UID = ConfigOptions.key("uid")
             .stringType()
