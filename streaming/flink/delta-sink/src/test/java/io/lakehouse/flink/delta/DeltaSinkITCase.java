@@ -50,11 +50,11 @@ class DeltaSinkITCase {
     void failuresNeitherLoseNorDoubleRows() throws Exception {
         SinkJob.FAILURES_LEFT.set(4);
 
-        new SinkJob(table, 6000).run();
+        new SinkJob(table, 3000).run();
 
         assertThat(SinkJob.FAILURES_LEFT.get()).as("all failures happened").isLessThanOrEqualTo(0);
         assertThat(checkpointsInTable()).as("commits before and after failures").hasSizeGreaterThan(4);
-        assertTableHolds(6000);
+        assertTableHolds(3000);
     }
 
     @Test
@@ -148,7 +148,7 @@ class DeltaSinkITCase {
     @Test
     void anotherWritersCommitsDoNotDisturb() throws Exception {
         SinkJob.slow = true;
-        JobClient job = new SinkJob(table, 3000).start();
+        JobClient job = new SinkJob(table, 20_000).start();
         waitFor("the first rows", () -> exists() && !ids().isEmpty());
         // The same table, from outside of the job: what compaction or a backfill would do.
         WriteFixture other = new WriteFixture(table, SinkJob.TYPE, "bucket");
@@ -161,10 +161,10 @@ class DeltaSinkITCase {
         waitFor("more rows after them", () -> ids().size() > seen);
         Path savepoint = SinkJob.stopWithSavepoint(job, savepoints);
         SinkJob.slow = false;
-        new SinkJob(table, 3000).restoreFrom(savepoint).run();
+        new SinkJob(table, 20_000).restoreFrom(savepoint).run();
 
         assertThat(ids().stream().filter(id -> id < 0)).hasSize(5);
-        assertThat(ids().stream().filter(id -> id > 0).sorted()).hasSize(3000).doesNotHaveDuplicates();
+        assertThat(ids().stream().filter(id -> id > 0).sorted()).hasSize(20_000).doesNotHaveDuplicates();
     }
 
     /** Runs the job until it has added something, and stops it with a savepoint. */

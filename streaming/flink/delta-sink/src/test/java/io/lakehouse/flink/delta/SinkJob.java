@@ -123,7 +123,7 @@ final class SinkJob {
         @Override
         public RowData map(Long id) throws Exception {
             if (slow || FAILURES_LEFT.get() > 0) {
-                Thread.sleep(1);
+                Thread.sleep(5);
             }
             if (checkpointed && FAILURES_LEFT.get() > 0 && id % 7 == 0) {
                 checkpointed = false;

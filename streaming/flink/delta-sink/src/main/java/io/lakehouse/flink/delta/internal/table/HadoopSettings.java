@@ -5,7 +5,6 @@ import io.lakehouse.delta.storage.HardLinkLogStore;
 import java.util.List;
 import java.util.Map;
 import org.apache.hadoop.conf.Configuration;
-import org.apache.hadoop.fs.RawLocalFileSystem;
 
 /** The Hadoop configuration behind data files and commits. */
 public final class HadoopSettings {
@@ -27,8 +26,7 @@ public final class HadoopSettings {
             configuration.set(LOG_STORE.formatted(scheme), ConditionalPutLogStore.class.getName());
         }
         configuration.set("fs.s3.impl", "org.apache.hadoop.fs.s3a.S3AFileSystem");
-        // Without Hadoop's checksum files beside each file, which no other writer keeps and no reader of Delta checks.
-        configuration.set("fs.file.impl", RawLocalFileSystem.class.getName());
+        configuration.set("fs.file.impl", PlainLocalFileSystem.class.getName());
         configuration.setBoolean("fs.file.impl.disable.cache", true);
         options.forEach(configuration::set);
         return configuration;

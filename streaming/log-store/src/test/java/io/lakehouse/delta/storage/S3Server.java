@@ -1,0 +1,96 @@
+package io.lakehouse.delta.storage;
+
+import java.io.InputStream;
+import java.net.URI;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.gaul.s3proxy.S3Proxy;
+import org.gaul.s3proxy.auth.AuthenticationType;
+import org.gaul.s3proxy.blobstore.BlobStore;
+import org.gaul.s3proxy.blobstore.ForwardingBlobStore;
+import org.gaul.s3proxy.nio2blob.TransientNio2BlobStore;
+import software.amazon.awssdk.services.s3.model.PutObjectRequest;
+import software.amazon.awssdk.services.s3.model.PutObjectResponse;
+
+/** An S3 server in this process, in memory, whose answers to commits can be slowed down or lost. */
+public final class S3Server implements AutoCloseable {
+
+    public static final String BUCKET = "lake";
+
+    private static final String ANY_KEY = "test-only";
+
+    private final S3Proxy proxy;
+    private final AtomicInteger answersToLose = new AtomicInteger();
+    private volatile long commitDelayMillis;
+
+    public S3Server() throws Exception {
+        BlobStore objects = new TransientNio2BlobStore();
+        objects.createContainer(BUCKET);
+        proxy = S3Proxy.builder()
+                .blobStore(new Disturbed(objects))
+                .endpoint(URI.create("http://127.0.0.1:0"))
+                .awsAuthentication(AuthenticationType.NONE, null, null)
+                .build();
+        proxy.start();
+    }
+
+    private final class Disturbed extends ForwardingBlobStore {
+
+        Disturbed(BlobStore objects) {
+            super(objects);
+        }
+
+        @Override
+        public PutObjectResponse putBlob(PutObjectRequest request, InputStream content) {
+            if (!request.key().contains("_delta_log/")) {
+                return super.putBlob(request, content);
+            }
+            pause();
+            PutObjectResponse response = super.putBlob(request, content);
+            if (answersToLose.getAndUpdate(left -> Math.max(0, left - 1)) > 0) {
+                throw new IllegalStateException("The answer is lost, after the object was stored");
+            }
+            return response;
+        }
+
+        private void pause() {
+            try {
+                Thread.sleep(commitDelayMillis);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+
+    /** Widens the gap between the decision to commit and the commit, in which other writers come. */
+    public void delayCommits(long millis) {
+        commitDelayMillis = millis;
+    }
+
+    /** The next so many commits take effect, but the client gets an error for them. */
+    public void loseAnswers(int count) {
+        answersToLose.set(count);
+    }
+
+    public URI endpoint() {
+        return URI.create("http://127.0.0.1:" + proxy.getPort());
+    }
+
+    /** Hadoop options that reach this server. */
+    public Map<String, String> hadoopOptions() {
+        return Map.of(
+                "fs.s3a.endpoint", endpoint().toString(),
+                "fs.s3a.endpoint.region", "us-east-1",
+                "fs.s3a.path.style.access", "true",
+                "fs.s3a.connection.ssl.enabled", "false",
+                "fs.s3a.access.key", ANY_KEY,
+                "fs.s3a.secret.key", ANY_KEY,
+                "fs.s3a.impl.disable.cache", "true",
+                "fs.s3.impl.disable.cache", "true");
+    }
+
+    @Override
+    public void close() throws Exception {
+        proxy.stop();
+    }
+}
