@@ -7,6 +7,7 @@ import io.lakehouse.flink.delta.internal.table.PartitionLiterals;
 import io.lakehouse.flink.delta.internal.table.TableSettings;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Function;
@@ -24,6 +25,13 @@ import org.apache.flink.table.types.logical.RowType;
 public final class DeltaSinkBuilder<T> {
 
     private static final Set<String> CODECS = Set.of("zstd", "snappy", "gzip", "uncompressed");
+
+    /** Properties that delta-rs, DuckDB or Spark fail on, or worse, misread. */
+    private static final Map<String, Set<String>> UNREADABLE = Map.of(
+            "delta.enableDeletionVectors", Set.of("true"),
+            "delta.columnMapping.mode", Set.of("name", "id"),
+            "delta.checkpointPolicy", Set.of("v2"),
+            "delta.enableTypeWidening", Set.of("true"));
 
     private final RowType rowType;
     private final Function<List<String>, RecordEncoder<T>> encoder;
@@ -139,6 +147,11 @@ public final class DeltaSinkBuilder<T> {
                 "plainColumns names '%s'; the columns are %s",
                 column,
                 rowType.getFieldNames()));
+        properties.forEach((key, value) -> require(
+                !UNREADABLE.getOrDefault(key, Set.of()).contains(value.toLowerCase(Locale.ROOT)),
+                "%s = '%s' makes a table that not every reader understands; leave it out",
+                key,
+                value));
         checkStatisticsColumns();
         new PartitionLiterals(DeltaSchema.of(rowType), partitionColumns);
         require(

@@ -4,8 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.delta.kernel.exceptions.TableNotFoundException;
+import io.lakehouse.flink.delta.internal.DeltaSinkMetrics;
 import io.lakehouse.flink.delta.internal.commit.Backoff;
 import io.lakehouse.flink.delta.internal.commit.CheckpointCommit;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
@@ -13,7 +15,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.stream.LongStream;
+import org.apache.flink.configuration.Configuration;
 import org.apache.flink.core.execution.JobClient;
+import org.apache.flink.metrics.Counter;
+import org.apache.flink.metrics.Gauge;
+import org.apache.flink.runtime.testutils.InMemoryReporter;
 import org.apache.flink.runtime.testutils.MiniClusterResourceConfiguration;
 import org.apache.flink.table.data.GenericRowData;
 import org.apache.flink.table.data.StringData;
@@ -28,8 +34,11 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(120)
 class DeltaSinkITCase {
 
+    private static final InMemoryReporter METRICS = InMemoryReporter.createWithRetainedMetrics();
+
     @RegisterExtension
     static final MiniClusterExtension FLINK = new MiniClusterExtension(new MiniClusterResourceConfiguration.Builder()
+            .setConfiguration(METRICS.addToConfiguration(new Configuration()))
             .setNumberTaskManagers(2)
             .setNumberSlotsPerTaskManager(2)
             .build());
@@ -62,6 +71,43 @@ class DeltaSinkITCase {
         new SinkJob(table, 1000).run();
 
         assertTableHolds(1000);
+    }
+
+    @Test
+    void metricsSayWhatWasWrittenAndCommitted() throws Exception {
+        JobClient job = new SinkJob(table, 1000).start();
+        job.getJobExecutionResult().get();
+
+        long size = 0;
+        for (Path file : TestTables.dataFiles(table)) {
+            size += Files.size(file);
+        }
+        long files = TestTables.dataFiles(table).size();
+        assertThat(sum(job, "numRecordsSend")).isEqualTo(1000);
+        assertThat(sum(job, "numBytesSend")).isEqualTo(size);
+        assertThat(sum(job, DeltaSinkMetrics.FILES_WRITTEN)).isEqualTo(files);
+        assertThat(sum(job, DeltaSinkMetrics.OPEN_FILES)).isZero();
+        assertThat(sum(job, DeltaSinkMetrics.ROWS_COMMITTED)).isEqualTo(1000);
+        assertThat(sum(job, DeltaSinkMetrics.BYTES_COMMITTED)).isEqualTo(size);
+        assertThat(sum(job, DeltaSinkMetrics.FILES_COMMITTED)).isEqualTo(files);
+        assertThat(sum(job, DeltaSinkMetrics.COMMIT_RETRIES)).isZero();
+        assertThat(sum(job, DeltaSinkMetrics.LAST_COMMIT_DURATION)).isPositive();
+        // Committers that have nothing to do stay at -1 and 0.
+        assertThat(values(job, DeltaSinkMetrics.LAST_COMMITTED_VERSION))
+                .contains(TestTables.snapshot(table).getVersion());
+        assertThat(values(job, DeltaSinkMetrics.LAST_COMMITTED_CHECKPOINT)).contains(lastCheckpointInTable());
+    }
+
+    private static long sum(JobClient job, String metric) {
+        return values(job, metric).stream().mapToLong(value -> value).sum();
+    }
+
+    private static List<Long> values(JobClient job, String metric) {
+        return METRICS.findMetrics(job.getJobID(), metric).values().stream()
+                .map(found -> found instanceof Counter counter
+                        ? counter.getCount()
+                        : ((Number) ((Gauge<?>) found).getValue()).longValue())
+                .toList();
     }
 
     @Test

@@ -26,6 +26,7 @@ import org.apache.flink.table.data.GenericRowData;
 import org.apache.flink.table.data.StringData;
 import org.apache.flink.table.data.TimestampData;
 import org.apache.flink.table.types.logical.RowType;
+import org.apache.flink.types.RowKind;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -159,6 +160,16 @@ class RowDataRoundTripTest {
         assertThatThrownBy(() -> new WriteFixture(table, type).append(List.of(new GenericRowData(1))))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("'id' is NOT NULL");
+    }
+
+    @Test
+    void aRowThatIsNoInsertIsRefused() {
+        RowType type = rowType(DataTypes.FIELD("id", DataTypes.BIGINT()));
+        GenericRowData delete = GenericRowData.ofKind(RowKind.DELETE, 1L);
+
+        assertThatThrownBy(() -> new WriteFixture(table, type).append(List.of(delete)))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("only appends, but got a row of kind DELETE");
     }
 
     private static DecimalData decimal(String value, int precision, int scale) {

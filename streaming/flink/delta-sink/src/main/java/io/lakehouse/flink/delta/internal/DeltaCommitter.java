@@ -23,7 +23,7 @@ import org.apache.flink.metrics.groups.SinkCommitterMetricGroup;
  */
 public final class DeltaCommitter implements Committer<CheckpointCommit> {
 
-    private static final long UPKEEP_SECONDS_AT_END = 60;
+    private static final long UPKEEP_SECONDS_AT_END = 10;
 
     private final TableCommitter committer;
     private final PostCommitHooks hooks;
@@ -32,14 +32,18 @@ public final class DeltaCommitter implements Committer<CheckpointCommit> {
     private final Counter bytes;
     private final Counter files;
     private final Counter retries;
-    private long durationMillis;
-    private long version = -1;
-    private long checkpoint;
+    private volatile long durationMillis;
+    private volatile long version = -1;
+    private volatile long checkpoint;
 
     public DeltaCommitter(TableCommitter committer, PostCommitHooks hooks, SinkCommitterMetricGroup metrics) {
         this.committer = committer;
         this.hooks = hooks;
-        this.upkeep = Executors.newSingleThreadExecutor(task -> new Thread(task, "delta-log-upkeep"));
+        this.upkeep = Executors.newSingleThreadExecutor(task -> {
+            Thread thread = new Thread(task, "delta-log-upkeep");
+            thread.setDaemon(true);
+            return thread;
+        });
         this.rows = metrics.counter(DeltaSinkMetrics.ROWS_COMMITTED);
         this.bytes = metrics.counter(DeltaSinkMetrics.BYTES_COMMITTED);
         this.files = metrics.counter(DeltaSinkMetrics.FILES_COMMITTED);
@@ -64,9 +68,11 @@ public final class DeltaCommitter implements Committer<CheckpointCommit> {
     }
 
     private void record(CheckpointCommit commit, CommitOutcome outcome) {
-        rows.inc(commit.rows());
-        bytes.inc(commit.bytes());
-        files.inc(commit.files().size());
+        if (outcome.added()) {
+            rows.inc(commit.rows());
+            bytes.inc(commit.bytes());
+            files.inc(commit.files().size());
+        }
         retries.inc(outcome.retries());
         durationMillis = TimeUnit.NANOSECONDS.toMillis(outcome.nanoseconds());
         version = outcome.version();

@@ -9,7 +9,7 @@ public final class DeltaSinkMetrics {
     /** Writer: data files open now. */
     public static final String OPEN_FILES = "deltaOpenFiles";
 
-    /** Committer: rows, bytes and files that commits have added since the job started. */
+    /** Committer: rows, bytes and files that commits have added since the job was started or restarted. */
     public static final String ROWS_COMMITTED = "deltaRowsCommitted";
 
     public static final String BYTES_COMMITTED = "deltaBytesCommitted";

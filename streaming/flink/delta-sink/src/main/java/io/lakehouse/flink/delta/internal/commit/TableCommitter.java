@@ -7,7 +7,10 @@ import io.delta.kernel.Transaction;
 import io.delta.kernel.TransactionCommitResult;
 import io.delta.kernel.data.Row;
 import io.delta.kernel.engine.Engine;
-import io.delta.kernel.exceptions.KernelException;
+import io.delta.kernel.exceptions.CommitStateUnknownException;
+import io.delta.kernel.exceptions.ConcurrentWriteException;
+import io.delta.kernel.exceptions.KernelEngineException;
+import io.delta.kernel.exceptions.MaxCommitRetryLimitReachedException;
 import io.delta.kernel.statistics.DataFileStatistics;
 import io.delta.kernel.types.StructType;
 import io.delta.kernel.utils.CloseableIterable;
@@ -68,13 +71,18 @@ public final class TableCommitter {
                 // Kept again only after a success: a failed attempt may have reached the table all the same.
                 snapshot = null;
                 if (alreadyThere(commit, current)) {
-                    return new CommitOutcome(current.getVersion(), retries, System.nanoTime() - start, List.of());
+                    return new CommitOutcome(
+                            current.getVersion(), false, retries, System.nanoTime() - start, List.of());
                 }
                 TransactionCommitResult result = append(commit, current);
                 snapshot = result.getPostCommitSnapshot().orElse(null);
                 return new CommitOutcome(
-                        result.getVersion(), retries, System.nanoTime() - start, result.getPostCommitHooks());
-            } catch (KernelException | UncheckedIOException e) {
+                        result.getVersion(), true, retries, System.nanoTime() - start, result.getPostCommitHooks());
+            } catch (ConcurrentWriteException
+                    | MaxCommitRetryLimitReachedException
+                    | CommitStateUnknownException
+                    | KernelEngineException
+                    | UncheckedIOException e) {
                 if (!backoff.pause(retries)) {
                     throw new IOException(
                             ("Checkpoint %d could not be committed to the Delta table %s in %d attempts. If other writers keep"
@@ -116,7 +124,7 @@ public final class TableCommitter {
     private TransactionCommitResult append(CheckpointCommit commit, Snapshot current) {
         Engine engine = table.engine();
         Transaction transaction = current.buildUpdateTableTransaction(
-                        DeltaTable.class.getSimpleName(), Operation.STREAMING_UPDATE)
+                        DeltaTable.ENGINE_INFO, Operation.STREAMING_UPDATE)
                 .withTransactionId(commit.appId(), commit.checkpoint())
                 // Kernel's own retries neither wait nor look at the token: the loop above does.
                 .withMaxRetries(0)

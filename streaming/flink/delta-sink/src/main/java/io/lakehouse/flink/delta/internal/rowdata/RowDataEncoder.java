@@ -4,6 +4,7 @@ import io.lakehouse.flink.delta.RecordEncoder;
 import java.util.List;
 import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.types.logical.RowType;
+import org.apache.flink.types.RowKind;
 import org.apache.parquet.io.api.RecordConsumer;
 import org.apache.parquet.schema.MessageType;
 
@@ -42,6 +43,12 @@ public final class RowDataEncoder implements RecordEncoder<RowData> {
 
     @Override
     public void encode(RowData row, RecordConsumer consumer) {
+        if (row.getRowKind() != RowKind.INSERT) {
+            throw new IllegalArgumentException(
+                    ("The Delta sink only appends, but got a row of kind %s. Turn the changelog into"
+                                    + " inserts before the sink, or keep only its inserts.")
+                            .formatted(row.getRowKind()));
+        }
         for (FieldEncoder column : columns) {
             column.encode(row, consumer);
         }

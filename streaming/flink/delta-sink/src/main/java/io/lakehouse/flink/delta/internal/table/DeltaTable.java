@@ -32,7 +32,8 @@ public final class DeltaTable {
 
     private static final Logger LOG = LoggerFactory.getLogger(DeltaTable.class);
 
-    static final String ENGINE_INFO = "lakehouse-flink-delta-sink";
+    /** How commits of this sink are signed in the table's history. */
+    public static final String ENGINE_INFO = "lakehouse-flink-delta-sink";
 
     private final TableSettings settings;
     private final StructType schema;

@@ -8,6 +8,7 @@ import io.lakehouse.flink.delta.SchemaEvolution;
 import io.lakehouse.flink.delta.TestTables;
 import io.lakehouse.flink.delta.WriteFixture;
 import io.lakehouse.flink.delta.internal.table.DeltaTable;
+import io.lakehouse.flink.delta.internal.table.PostCommitHooks;
 import io.lakehouse.flink.delta.internal.table.TableSettings;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -220,6 +221,21 @@ class TableCommitterTest {
 
         assertThat(TestTables.count(path, "metaData")).isEqualTo(1);
         assertThat(TestTables.count(path, "protocol")).isEqualTo(1);
+    }
+
+    @Test
+    void theLogIsCheckpointedEveryTenCommits() throws Exception {
+        TableCommitter ours = fixture.committer(0);
+        PostCommitHooks hooks = new PostCommitHooks(fixture.table().engine());
+        for (int i = 1; i <= 12; i++) {
+            hooks.run(ours.commit(commit("app", i, i - 1, i)).hooks());
+        }
+
+        assertThat(path.resolve("_delta_log/_last_checkpoint")).content().contains("\"version\":10");
+        assertThat(ids()).hasSize(12);
+        // The progress is in the checkpoint of the log as well: readers start from there.
+        assertThat(TestTables.snapshot(path).getLatestTransactionVersion(TestTables.engine(Map.of()), "app"))
+                .contains(12L);
     }
 
     /** Another writer that replaces a column's type, which no append survives. */

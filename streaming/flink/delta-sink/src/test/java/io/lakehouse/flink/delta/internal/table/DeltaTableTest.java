@@ -23,6 +23,8 @@ import org.apache.flink.table.data.StringData;
 import org.apache.flink.table.types.logical.RowType;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class DeltaTableTest {
 
@@ -182,6 +184,25 @@ class DeltaTableTest {
 
         assertThat(TestTables.rows(path, row -> row.isNullAt(1))).containsExactly(true, true);
         assertThat(TestTables.dataFiles(path)).hasSize(1);
+    }
+
+    /** Features that other writers switch on, and that Spark, delta-rs and DuckDB all read. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "delta.enableChangeDataFeed",
+                "delta.enableRowTracking",
+                "delta.enableInCommitTimestamps",
+                "delta.appendOnly"
+            })
+    void tablesWithCommonFeaturesAreWrittenTo(String property) throws Exception {
+        WriteFixture fixture = new WriteFixture(settings(Map.of(property, "true"), SchemaEvolution.NO, null, ID));
+
+        fixture.append(List.of(GenericRowData.of(1L)));
+        fixture.append(List.of(GenericRowData.of(2L)));
+
+        assertThat(TestTables.snapshot(path).getTableProperties()).containsEntry(property, "true");
+        assertThat(TestTables.rows(path, row -> row.getLong(0))).containsExactlyInAnyOrder(1L, 2L);
     }
 
     private DeltaTable table(Map<String, String> properties, String partition, Field... fields) throws Exception {
