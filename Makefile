@@ -29,7 +29,7 @@ setup: $(STAMP) ## Create .venv from the lock, and fetch the jars
 	@$(BIN)/lakehouse jars fetch
 
 test: setup ## Run all tests; some of pytest's alone: make test ARGS="tests/unit -k contract"
-	@$(if $(ARGS),,mvn --batch-mode --quiet --file streaming/flink/pom.xml verify)
+	@$(if $(ARGS),,mvn --batch-mode --quiet --file streaming/pom.xml verify)
 	@$(BIN)/pytest $(ARGS)
 
 check: $(STAMP) ## Format, lint, types, and whether generated files are current

@@ -57,7 +57,7 @@ ONLY_DUCKDB = [
 def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("flink-delta-sink")
     class_path = directory / "class-path"
-    maven = ["mvn", "--batch-mode", "--quiet", "--file", str(ROOT / "streaming/flink/pom.xml")]
+    maven = ["mvn", "--batch-mode", "--quiet", "--file", str(ROOT / "streaming/pom.xml")]
     subprocess.run(
         [*maven, "test-compile", "dependency:build-classpath", f"-Dmdep.outputFile={class_path}"], check=True
     )
