@@ -29,7 +29,7 @@ import software.amazon.awssdk.regions.Region;
 import software.amazon.awssdk.services.s3.S3Client;
 import software.amazon.awssdk.services.s3.model.S3Exception;
 
-@Timeout(120)
+@Timeout(300)
 class ConditionalPutLogStoreTest {
 
     private static S3Server server;
@@ -53,7 +53,7 @@ class ConditionalPutLogStoreTest {
     void ownTable(TestInfo test) {
         server.delayCommits(0);
         log = new Path("s3a://%s/%s/_delta_log"
-                .formatted(S3Server.BUCKET, test.getTestMethod().orElseThrow().getName()));
+                .formatted(server.bucket(), test.getTestMethod().orElseThrow().getName()));
     }
 
     @Test
@@ -103,6 +103,7 @@ class ConditionalPutLogStoreTest {
     void aFileSystemWithoutConditionalCreateIsRefused() throws Exception {
         Configuration without = new Configuration(configuration);
         without.setBoolean("fs.s3a.create.conditional.enabled", false);
+        without.setBoolean("fs.s3a.impl.disable.cache", true);
         LogStore store = new ConditionalPutLogStore(without);
 
         assertThatThrownBy(() -> store.write(version(0), List.of("a").iterator(), false, without))
@@ -115,10 +116,8 @@ class ConditionalPutLogStoreTest {
     private long race(LogStore store) throws Exception {
         int versions = 10;
         server.delayCommits(100);
-        // One connection for all, opened beforehand, so that both writers are equally quick.
-        Configuration shared = new Configuration(configuration);
-        shared.setBoolean("fs.s3a.impl.disable.cache", false);
-        store.write(new Path(log, "warm-up"), List.of("x").iterator(), true, shared);
+        // Opens the connection, so that both writers are equally quick.
+        store.write(new Path(log, "warm-up"), List.of("x").iterator(), true, configuration);
         CyclicBarrier together = new CyclicBarrier(2);
         Set<String> acknowledged = ConcurrentHashMap.newKeySet();
         ExecutorService pool = Executors.newFixedThreadPool(2);
@@ -127,7 +126,7 @@ class ConditionalPutLogStoreTest {
             for (int v = 0; v < versions; v++) {
                 together.await();
                 try {
-                    store.write(version(v), List.of("java-" + v).iterator(), false, shared);
+                    store.write(version(v), List.of("java-" + v).iterator(), false, configuration);
                     acknowledged.add("java-" + v);
                 } catch (FileAlreadyExistsException lost) {
                     // The other writer has this version.
@@ -163,7 +162,7 @@ class ConditionalPutLogStoreTest {
         String key = path.toUri().getPath().substring(1);
         try {
             client.putObject(
-                    request -> request.bucket(S3Server.BUCKET).key(key).ifNoneMatch("*"),
+                    request -> request.bucket(server.bucket()).key(key).ifNoneMatch("*"),
                     RequestBody.fromString(content + "\n"));
             return true;
         } catch (S3Exception e) {

@@ -3,6 +3,7 @@ package io.lakehouse.delta.storage;
 import java.io.InputStream;
 import java.net.URI;
 import java.util.Map;
+import java.util.UUID;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.gaul.s3proxy.S3Proxy;
 import org.gaul.s3proxy.auth.AuthenticationType;
@@ -15,9 +16,10 @@ import software.amazon.awssdk.services.s3.model.PutObjectResponse;
 /** An S3 server in this process, in memory, whose answers to commits can be slowed down or lost. */
 public final class S3Server implements AutoCloseable {
 
-    public static final String BUCKET = "lake";
-
     private static final String ANY_KEY = "test-only";
+
+    /** Of its own, because Hadoop keeps one client a bucket for the life of the process. */
+    private final String bucket = "lake-" + UUID.randomUUID();
 
     private final S3Proxy proxy;
     private final AtomicInteger answersToLose = new AtomicInteger();
@@ -25,7 +27,7 @@ public final class S3Server implements AutoCloseable {
 
     public S3Server() throws Exception {
         BlobStore objects = new TransientNio2BlobStore();
-        objects.createContainer(BUCKET);
+        objects.createContainer(bucket);
         proxy = S3Proxy.builder()
                 .blobStore(new Disturbed(objects))
                 .endpoint(URI.create("http://127.0.0.1:0"))
@@ -72,6 +74,10 @@ public final class S3Server implements AutoCloseable {
         answersToLose.set(count);
     }
 
+    public String bucket() {
+        return bucket;
+    }
+
     public URI endpoint() {
         return URI.create("http://127.0.0.1:" + proxy.getPort());
     }
@@ -79,14 +85,18 @@ public final class S3Server implements AutoCloseable {
     /** Hadoop options that reach this server. */
     public Map<String, String> hadoopOptions() {
         return Map.of(
-                "fs.s3a.endpoint", endpoint().toString(),
-                "fs.s3a.endpoint.region", "us-east-1",
-                "fs.s3a.path.style.access", "true",
-                "fs.s3a.connection.ssl.enabled", "false",
-                "fs.s3a.access.key", ANY_KEY,
-                "fs.s3a.secret.key", ANY_KEY,
-                "fs.s3a.impl.disable.cache", "true",
-                "fs.s3.impl.disable.cache", "true");
+                "fs.s3a.endpoint",
+                endpoint().toString(),
+                "fs.s3a.endpoint.region",
+                "us-east-1",
+                "fs.s3a.path.style.access",
+                "true",
+                "fs.s3a.connection.ssl.enabled",
+                "false",
+                "fs.s3a.access.key",
+                ANY_KEY,
+                "fs.s3a.secret.key",
+                ANY_KEY);
     }
 
     @Override

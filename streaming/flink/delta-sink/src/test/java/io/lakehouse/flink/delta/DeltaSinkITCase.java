@@ -31,7 +31,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The guarantees, on a real (small) Flink cluster. */
-@Timeout(120)
+@Timeout(300)
 class DeltaSinkITCase {
 
     private static final InMemoryReporter METRICS = InMemoryReporter.createWithRetainedMetrics();
@@ -255,7 +255,7 @@ class DeltaSinkITCase {
     }
 
     private static void waitFor(String what, Callable<Boolean> condition) throws Exception {
-        Instant deadline = Instant.now().plus(Duration.ofSeconds(60));
+        Instant deadline = Instant.now().plus(Duration.ofSeconds(120));
         while (!condition.call()) {
             assertThat(Instant.now()).as("waited for " + what).isBefore(deadline);
             Thread.sleep(50);

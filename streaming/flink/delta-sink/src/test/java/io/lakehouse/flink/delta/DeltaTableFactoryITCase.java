@@ -12,7 +12,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The connector in SQL. */
-@Timeout(120)
+@Timeout(300)
 class DeltaTableFactoryITCase {
 
     private final TableEnvironment sql = TableEnvironment.create(

@@ -24,7 +24,7 @@ import org.junit.jupiter.api.TestInfo;
 import org.junit.jupiter.api.Timeout;
 
 /** Tables on S3, in whichever of Hadoop's and everybody else's spelling of the scheme. */
-@Timeout(120)
+@Timeout(300)
 class S3ITCase {
 
     private static final RowType TYPE = (RowType)
@@ -48,7 +48,7 @@ class S3ITCase {
     @BeforeEach
     void ownTable(TestInfo test) {
         table = "s3://%s/%s"
-                .formatted(S3Server.BUCKET, test.getTestMethod().orElseThrow().getName());
+                .formatted(server.bucket(), test.getTestMethod().orElseThrow().getName());
         server.delayCommits(0);
     }
 

@@ -11,6 +11,8 @@ import io.delta.kernel.exceptions.CommitStateUnknownException;
 import io.delta.kernel.exceptions.ConcurrentWriteException;
 import io.delta.kernel.exceptions.KernelEngineException;
 import io.delta.kernel.exceptions.MaxCommitRetryLimitReachedException;
+import io.delta.kernel.hook.PostCommitHook.PostCommitHookType;
+import io.delta.kernel.internal.util.Utils;
 import io.delta.kernel.statistics.DataFileStatistics;
 import io.delta.kernel.types.StructType;
 import io.delta.kernel.utils.CloseableIterable;
@@ -71,11 +73,15 @@ public final class TableCommitter {
                 // Kept again only after a success: a failed attempt may have reached the table all the same.
                 snapshot = null;
                 if (alreadyThere(commit, current)) {
+                    // After a retry it was this call's own attempt that got through, although the storage said no.
+                    boolean added = retries > 0;
                     return new CommitOutcome(
-                            current.getVersion(), false, retries, System.nanoTime() - start, List.of());
+                            current.getVersion(), added, retries, System.nanoTime() - start, List.of());
                 }
                 TransactionCommitResult result = append(commit, current);
-                snapshot = result.getPostCommitSnapshot().orElse(null);
+                snapshot = logCheckpointDue(result)
+                        ? null
+                        : result.getPostCommitSnapshot().orElse(null);
                 return new CommitOutcome(
                         result.getVersion(), true, retries, System.nanoTime() - start, result.getPostCommitHooks());
             } catch (ConcurrentWriteException
@@ -134,14 +140,17 @@ public final class TableCommitter {
         Row state = transaction.getTransactionState(engine);
         byPartition(commit.files()).forEach((partition, files) -> {
             DataWriteContext context = Transaction.getWriteContext(engine, state, partitions.literals(partition));
-            CloseableIterator<DataFileStatus> statuses = io.delta.kernel.internal.util.Utils.toCloseableIterator(
+            CloseableIterator<DataFileStatus> statuses = Utils.toCloseableIterator(
                     files.stream().map(TableCommitter::status).iterator());
             Transaction.generateAppendActions(engine, state, statuses, context).forEachRemaining(actions::add);
         });
         return transaction.commit(
-                engine,
-                CloseableIterable.inMemoryIterable(
-                        io.delta.kernel.internal.util.Utils.toCloseableIterator(actions.iterator())));
+                engine, CloseableIterable.inMemoryIterable(Utils.toCloseableIterator(actions.iterator())));
+    }
+
+    /** Snapshots that follow one another list ever more commits, until one begins at a checkpoint of the log again. */
+    private static boolean logCheckpointDue(TransactionCommitResult result) {
+        return result.getPostCommitHooks().stream().anyMatch(hook -> hook.getType() == PostCommitHookType.CHECKPOINT);
     }
 
     private static Map<List<Object>, List<DataFile>> byPartition(List<DataFile> files) {

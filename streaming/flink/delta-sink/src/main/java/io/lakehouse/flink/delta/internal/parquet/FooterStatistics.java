@@ -5,6 +5,7 @@ import io.delta.kernel.expressions.Literal;
 import io.delta.kernel.statistics.DataFileStatistics;
 import io.delta.kernel.types.DataType;
 import io.delta.kernel.types.StructType;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -32,7 +33,7 @@ final class FooterStatistics {
             rows += rowGroup.getRowCount();
             for (ColumnChunkMetaData chunk : rowGroup.getColumns()) {
                 Column column = new Column(chunk.getPath().toArray());
-                chunks.computeIfAbsent(column, c -> new java.util.ArrayList<>()).add(chunk);
+                chunks.computeIfAbsent(column, c -> new ArrayList<>()).add(chunk);
             }
         }
         Map<Column, Literal> minimum = new HashMap<>();

@@ -3,6 +3,7 @@ package io.lakehouse.flink.delta.internal.parquet;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
+import java.util.Objects;
 
 /** Partition values as a map key. */
 record PartitionKey(List<Object> values) {
@@ -16,7 +17,7 @@ record PartitionKey(List<Object> values) {
 
     boolean matches(Object[] others) {
         for (int i = 0; i < others.length; i++) {
-            if (!java.util.Objects.equals(values.get(i), others[i])) {
+            if (!Objects.equals(values.get(i), others[i])) {
                 return false;
             }
         }

@@ -30,8 +30,11 @@ import io.delta.kernel.types.StringType;
 import io.delta.kernel.types.StructType;
 import io.delta.kernel.types.TimestampNTZType;
 import io.delta.kernel.types.TimestampType;
+import java.math.BigInteger;
+import org.apache.parquet.schema.GroupType;
 import org.apache.parquet.schema.LogicalTypeAnnotation.TimeUnit;
 import org.apache.parquet.schema.MessageType;
+import org.apache.parquet.schema.PrimitiveType;
 import org.apache.parquet.schema.PrimitiveType.PrimitiveTypeName;
 import org.apache.parquet.schema.Type;
 import org.apache.parquet.schema.Type.Repetition;
@@ -59,13 +62,13 @@ public final class ParquetSchema {
 
     /** Bytes that hold every unscaled value of that many digits in two's complement. */
     public static int decimalBytes(int precision) {
-        return java.math.BigInteger.TEN.pow(precision).bitLength() / 8 + 1;
+        return BigInteger.TEN.pow(precision).bitLength() / 8 + 1;
     }
 
     private static Type type(DataType type, boolean nullable, String name) {
         Repetition repetition = nullable ? Repetition.OPTIONAL : Repetition.REQUIRED;
         if (type instanceof StructType struct) {
-            Types.GroupBuilder<org.apache.parquet.schema.GroupType> group = Types.buildGroup(repetition);
+            Types.GroupBuilder<GroupType> group = Types.buildGroup(repetition);
             struct.fields().forEach(f -> group.addField(type(f.getDataType(), f.isNullable(), f.getName())));
             return group.named(name);
         }
@@ -83,8 +86,7 @@ public final class ParquetSchema {
         return primitive(type, repetition).named(name);
     }
 
-    private static Types.PrimitiveBuilder<org.apache.parquet.schema.PrimitiveType> primitive(
-            DataType type, Repetition repetition) {
+    private static Types.PrimitiveBuilder<PrimitiveType> primitive(DataType type, Repetition repetition) {
         if (type instanceof DecimalType decimal) {
             return decimal(decimal, repetition);
         }
@@ -104,17 +106,15 @@ public final class ParquetSchema {
         throw new IllegalArgumentException("Delta type " + type + " is not one that the sink writes");
     }
 
-    private static Types.PrimitiveBuilder<org.apache.parquet.schema.PrimitiveType> timestamp(
-            Repetition repetition, boolean adjustedToUtc) {
+    private static Types.PrimitiveBuilder<PrimitiveType> timestamp(Repetition repetition, boolean adjustedToUtc) {
         return Types.primitive(INT64, repetition).as(timestampType(adjustedToUtc, TimeUnit.MICROS));
     }
 
-    private static Types.PrimitiveBuilder<org.apache.parquet.schema.PrimitiveType> decimal(
-            DecimalType type, Repetition repetition) {
+    private static Types.PrimitiveBuilder<PrimitiveType> decimal(DecimalType type, Repetition repetition) {
         int precision = type.getPrecision();
         PrimitiveTypeName physical =
                 precision <= MAX_INT_DIGITS ? INT32 : precision <= MAX_LONG_DIGITS ? INT64 : FIXED_LEN_BYTE_ARRAY;
-        Types.PrimitiveBuilder<org.apache.parquet.schema.PrimitiveType> builder =
+        Types.PrimitiveBuilder<PrimitiveType> builder =
                 Types.primitive(physical, repetition).as(decimalType(type.getScale(), precision));
         return physical == FIXED_LEN_BYTE_ARRAY ? builder.length(decimalBytes(precision)) : builder;
     }

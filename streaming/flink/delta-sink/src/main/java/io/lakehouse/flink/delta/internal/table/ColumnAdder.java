@@ -2,6 +2,7 @@ package io.lakehouse.flink.delta.internal.table;
 
 import io.delta.kernel.Operation;
 import io.delta.kernel.Snapshot;
+import io.delta.kernel.TableManager;
 import io.delta.kernel.exceptions.ConcurrentWriteException;
 import io.delta.kernel.exceptions.MaxCommitRetryLimitReachedException;
 import io.delta.kernel.internal.SnapshotImpl;
@@ -44,7 +45,7 @@ final class ColumnAdder {
                 // Somebody committed in between: look again whether the columns are still missing.
                 LOG.info("The Delta table {} changed while columns were added to it", table.path());
             }
-            newest = io.delta.kernel.TableManager.loadSnapshot(table.path()).build(table.engine());
+            newest = TableManager.loadSnapshot(table.path()).build(table.engine());
             missing = missing(newest);
         }
         return newest;
