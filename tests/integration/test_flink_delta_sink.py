@@ -58,6 +58,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("flink-delta-sink")
     class_path = directory / "class-path"
     maven = ["mvn", "--batch-mode", "--quiet", "--file", str(ROOT / "streaming/pom.xml")]
+    maven += ["--projects", "flink/delta-sink", "--also-make"]
     subprocess.run(
         [*maven, "test-compile", "dependency:build-classpath", f"-Dmdep.outputFile={class_path}"], check=True
     )
