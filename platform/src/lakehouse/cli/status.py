@@ -2,57 +2,24 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from lakehouse.settings import Settings, load_settings
+from lakehouse.settings import load_settings
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from lakehouse.contracts import Contract
-    from lakehouse.storage import Catalog
+    from lakehouse.local.status import PartStatus, TableStatus
     from lakehouse_spark.status import QueryStatus
 
 _T = TypeVar("_T")
-#: A program that was started again counts as running once it has lived this long.
-_SETTLED_SECONDS = 60
 #: An error that was overcome is still worth a line for this long.
 _RECENT_SECONDS = 3600
 _COLOURS = {"RUNNING": "green", "STOPPED": "dim", "FATAL": "red", "FAILED": "red"}
-
-
-@dataclass(frozen=True)
-class PartStatus:
-    """One program of the stack. ``restarts`` counts how often it ended by itself since it was last stopped."""
-
-    name: str
-    state: str
-    ports: dict[str, int]
-    url: str
-    pid: int | None = None
-    uptime_seconds: int | None = None
-    memory_bytes: int | None = None
-    restarts: int = 0
-    last_error: str | None = None
-    failed_at: datetime | None = None
-
-
-@dataclass(frozen=True)
-class TableStatus:
-    """One streaming table; None where it does not exist yet, or is empty."""
-
-    table: str
-    engine: str
-    freshness_seconds: float
-    version: int | None = None
-    rows: int | None = None
-    rejected_rows: int | None = None
-    newest_event: datetime | None = None
-    lag_seconds: float | None = None
 
 
 def status(
@@ -71,12 +38,13 @@ def status(
       watch -n 2 lakehouse status
     """
     from lakehouse.contracts import load_contracts
+    from lakehouse.local.status import part_statuses, table_status
     from lakehouse.storage import Catalog
 
     settings = load_settings()
-    parts, queries = _parts(settings)
+    parts, queries = part_statuses(settings)
     catalog = Catalog.from_settings(settings)
-    tables = [_table(catalog, contract) for contract in load_contracts(settings.contracts_dir)]
+    tables = [table_status(catalog, contract) for contract in load_contracts(settings.contracts_dir)]
     if as_json:
         answer = {
             "parts": [asdict(part) for part in parts],
@@ -88,53 +56,7 @@ def status(
         _print(parts, queries, tables)
 
 
-def _parts(settings: Settings) -> tuple[list[PartStatus], list["QueryStatus"]]:
-    from lakehouse.local.crashes import crashes
-    from lakehouse.local.processes import memory_bytes
-    from lakehouse.local.programs import endpoints
-    from lakehouse.local.queries import query_statuses
-    from lakehouse.local.supervisor import Supervisor
-
-    states = Supervisor(settings).states()
-    crashed = crashes(settings) if states else {}
-    application = query_statuses(settings, states.get("spark"), crashed="spark" in crashed)
-    parts = []
-    for name, endpoint in endpoints(settings).items():
-        part = PartStatus(name=name, state="STOPPED", ports=dict(endpoint.ports), url=endpoint.url)
-        if state := states.get(name):
-            part = replace(part, state=state.state, uptime_seconds=state.uptime_seconds)
-            if state.pid:
-                part = replace(part, pid=state.pid, memory_bytes=memory_bytes(state.pid))
-        if crash := crashed.get(name):
-            part = replace(part, restarts=crash.count, last_error=crash.how, failed_at=crash.last_at)
-            if name == "spark" and application.error:
-                part = replace(part, last_error=application.error)
-            if (
-                part.state in {"RUNNING", "STARTING", "BACKOFF", "EXITED"}
-                and (part.uptime_seconds or 0) < _SETTLED_SECONDS
-            ):
-                part = replace(part, state="RESTARTING")
-        parts.append(part)
-    return parts, list(application.queries.values())
-
-
-def _table(catalog: "Catalog", contract: "Contract") -> TableStatus:
-    from lakehouse.storage import table_stats
-
-    table = TableStatus(contract.table, contract.resolved_engine.value, contract.freshness.total_seconds())
-    if catalog.exists(contract.rejected_table):
-        table = replace(table, rejected_rows=table_stats(catalog, contract.rejected_table).rows)
-    if catalog.exists(contract.table):
-        column = contract.event_time.column
-        stats = table_stats(catalog, contract.table, maxima_of=[column])
-        table = replace(table, version=stats.version, rows=stats.rows)
-        newest = stats.maxima[column]
-        if isinstance(newest, datetime):
-            table = replace(table, newest_event=newest, lag_seconds=(datetime.now(UTC) - newest).total_seconds())
-    return table
-
-
-def _print(parts: list[PartStatus], queries: list["QueryStatus"], tables: list[TableStatus]) -> None:
+def _print(parts: list["PartStatus"], queries: list["QueryStatus"], tables: list["TableStatus"]) -> None:
     from rich.console import Console
 
     console = Console()
@@ -144,7 +66,7 @@ def _print(parts: list[PartStatus], queries: list["QueryStatus"], tables: list[T
     _print_tables(console, tables)
 
 
-def _print_parts(console: "Console", parts: list[PartStatus]) -> None:
+def _print_parts(console: "Console", parts: list["PartStatus"]) -> None:
     from rich.table import Table
 
     shown = Table("part", "state", "pid", "uptime", "restarts", "memory", "where", box=None, pad_edge=False)
@@ -187,7 +109,7 @@ def _print_queries(console: "Console", queries: list["QueryStatus"]) -> None:
     console.print()
 
 
-def _print_tables(console: "Console", tables: list[TableStatus]) -> None:
+def _print_tables(console: "Console", tables: list["TableStatus"]) -> None:
     from rich.table import Table
 
     shown = Table("table", "engine", "version", "rows", "rejected", "newest event", "lag", box=None, pad_edge=False)
