@@ -34,19 +34,16 @@ class TopicOffsets:
         """The partitions of the topic. Raises TopicMissingError."""
         found = self._consumer.partitions_for_topic(self._topic)
         if not found:
-            raise self._missing()
+            raise _missing(self._servers, self._topic)
         return sorted(found)
 
     def topic_id(self) -> str:
         """What tells the topic from an earlier one of its name. Raises TopicMissingError."""
-        admin = KafkaAdminClient(bootstrap_servers=self._servers.split(","))
+        identity = TopicIdentity(self._servers, self._topic)
         try:
-            (described,) = admin.describe_topics([self._topic])
+            return identity.topic_id()
         finally:
-            admin.close()
-        if described["error_code"]:
-            raise self._missing()
-        return str(described["topic_id"])
+            identity.close()
 
     def beginning(self, partitions: list[int]) -> Offsets:
         """The first offset that each of ``partitions`` still holds; retention moves it on."""
@@ -58,7 +55,35 @@ class TopicOffsets:
         wanted = [TopicPartition(self._topic, partition) for partition in partitions]
         return {found.partition: offset for found, offset in self._consumer.end_offsets(wanted).items()}
 
-    def _missing(self) -> TopicMissingError:
-        return TopicMissingError(
-            f"topic {self._topic!r} does not exist on {self._servers}: create it, or correct `source.topic`"
-        )
+
+class TopicIdentity:
+    """Tells a topic from an earlier one of its name. Keeps its connection: it is asked with every batch."""
+
+    def __init__(self, bootstrap_servers: str, topic: str) -> None:
+        self._servers = bootstrap_servers
+        self._topic = topic
+        self._admin: KafkaAdminClient | None = None
+
+    def topic_id(self) -> str:
+        """The id that the broker gave the topic when it was created. Raises TopicMissingError."""
+        if self._admin is None:
+            self._admin = KafkaAdminClient(bootstrap_servers=self._servers.split(","))
+        try:
+            (described,) = self._admin.describe_topics([self._topic])
+        except Exception:
+            # The next question connects anew.
+            self.close()
+            raise
+        if described["error_code"]:
+            raise _missing(self._servers, self._topic)
+        return str(described["topic_id"])
+
+    def close(self) -> None:
+        """Ends the connection; a later question opens another."""
+        if self._admin is not None:
+            self._admin.close()
+            self._admin = None
+
+
+def _missing(servers: str, topic: str) -> TopicMissingError:
+    return TopicMissingError(f"topic {topic!r} does not exist on {servers}: create it, or correct `source.topic`")

@@ -110,10 +110,12 @@ class Checkpoint:
             stream.write(bytearray(text.encode()))
         finally:
             stream.close()
-        target = self._absolute(f"{location}/{name}")
-        filesystem.delete(target, False)
-        if not filesystem.rename(partial, target):
-            raise OSError(f"{partial} could not be renamed to {name}")
+        # The plain rename of a file system replaces nothing, and to delete first would leave a moment without either.
+        rename = self._jvm("org.apache.hadoop.fs.Options$Rename")
+        options = self._jvm("java.lang.reflect.Array").newInstance(rename.OVERWRITE.getDeclaringClass(), 1)
+        options[0] = rename.OVERWRITE
+        context = self._jvm("org.apache.hadoop.fs.FileContext").getFileContext(partial.toUri(), self._configuration())
+        context.rename(partial, self._absolute(f"{location}/{name}"), options)
 
     def _rename(self, location: str, target: str) -> None:
         path = self._absolute(location)
@@ -127,7 +129,10 @@ class Checkpoint:
         return self._jvm("org.apache.hadoop.fs.Path")(location)
 
     def _filesystem(self, path: JavaObject) -> JavaObject:
-        return path.getFileSystem(self._spark._jsparkSession.sessionState().newHadoopConf())
+        return path.getFileSystem(self._configuration())
+
+    def _configuration(self) -> JavaObject:
+        return self._spark._jsparkSession.sessionState().newHadoopConf()
 
     def _jvm(self, name: str) -> JavaObject:
         view = self._spark._jvm

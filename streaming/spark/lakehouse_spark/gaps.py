@@ -5,10 +5,8 @@ quarantine row a partition, so that a table which misses events says which. With
 stops at the first such offset; here its error is told by offsets.
 """
 
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass
 from typing import Protocol
 
 from pyspark.sql import DataFrame, SparkSession, Window
@@ -18,9 +16,6 @@ from lakehouse.contracts.model import KafkaSource
 from lakehouse_spark.broker import TopicOffsets
 from lakehouse_spark.checkpoint import BatchRange, Offsets
 from lakehouse_spark.origin import Origin, TopicRecreatedError
-
-#: How often a running query asks whether its topic is still the same one.
-_SAME_TOPIC_EVERY = timedelta(minutes=1)
 
 
 class DataLossError(RuntimeError):
@@ -67,15 +62,18 @@ class ReadRange:
     rows: int
 
 
-@dataclass
+@dataclass(frozen=True)
 class GapGuard:
-    """Watches the batches of one source. ``planned`` gives the offsets of a batch, ``connect`` asks the broker."""
+    """Watches the batches of one source.
+
+    ``planned`` gives the offsets of a batch, ``topic_id`` the id that the topic has now, ``connect`` its offsets.
+    """
 
     source: KafkaSource
     origin: Origin
     planned: Callable[[int], BatchRange]
+    topic_id: Callable[[], str]
     connect: Callable[[], TopicOffsets]
-    _looked_at: float = field(default_factory=time.monotonic)
 
     def refuse(self, batch_id: int) -> None:
         """After a batch failed to be read: raises DataLossError when that is because a part of it expired, and
@@ -96,13 +94,14 @@ class GapGuard:
 
         The first batch of a checkpoint also tells what was abandoned with the topic of the checkpoint before.
 
-        The broker is asked only when rows are missing, for the markers of a transaction and what compaction removed
-        are missing too. Missing is lost where the broker's first offset is beyond it: just then, events that expired
-        while the batch was read cannot be told from such markers, and both count. Raises TopicRecreatedError.
+        The topic is looked at after each batch was read and before it is written: offsets of a topic that was created
+        again mean other events. Its offsets are asked for only when rows are missing, for the markers of a transaction
+        and what compaction removed are missing too. Missing is lost where the broker's first offset is beyond it: just
+        then, events that expired while the batch was read cannot be told from such markers, and both count. Raises
+        TopicRecreatedError.
         """
         planned = self.planned(batch_id)
-        if _went_back(planned) or time.monotonic() - self._looked_at > _SAME_TOPIC_EVERY.total_seconds():
-            self._same_topic()
+        self._same_topic()
         lost: list[Loss] = list(self.origin.abandoned) if batch_id == 0 else []
         if self.source.fail_on_data_loss:
             return lost
@@ -117,9 +116,7 @@ class GapGuard:
         return lost
 
     def _same_topic(self) -> None:
-        self._looked_at = time.monotonic()
-        with self.connect() as topic:
-            topic_id = topic.topic_id()
+        topic_id = self.topic_id()
         if topic_id != self.origin.topic_id:
             raise TopicRecreatedError(
                 f"topic {self.source.topic} was deleted and created again while it was read: its id is {topic_id}, and "
@@ -142,11 +139,6 @@ def expired(topic: str, planned: BatchRange, beginning: Offsets) -> list[Gap]:
 
 def _rows(read: Mapping[int, ReadRange], partition: int) -> int:
     return read[partition].rows if partition in read else 0
-
-
-def _went_back(planned: BatchRange) -> bool:
-    """Whether the topic ends before what was read of it, or lost a partition: offsets only grow while it lives."""
-    return any(planned.end.get(partition, -1) < start for partition, start in planned.start.items())
 
 
 def _holes(expired: Gap, rows: DataFrame) -> Gap | None:

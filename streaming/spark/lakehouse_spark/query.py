@@ -5,7 +5,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
+from functools import cached_property, partial
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
@@ -16,7 +16,7 @@ from lakehouse.settings import Settings
 from lakehouse.storage.catalog import Catalog
 from lakehouse.storage.create import create_tables
 from lakehouse.storage.offsets import following_offsets
-from lakehouse_spark.broker import TopicOffsets
+from lakehouse_spark.broker import TopicIdentity, TopicOffsets
 from lakehouse_spark.checkpoint import BatchRange, Checkpoint, Offsets
 from lakehouse_spark.gaps import GapGuard
 from lakehouse_spark.origin import Beginning, Origin
@@ -74,10 +74,12 @@ class IngestionQuery:
         another one than was read before; errors of the stream itself end the query.
         """
         create_tables(self.catalog, self.contract)
-        self._refuse_lost_tables()
         origin = self._origin()
+        self._refuse_lost_tables(origin)
         rows = parse_events(self._messages(origin.start), self.contract)
-        guard = GapGuard(self.contract.source, origin, partial(self._planned, origin.start), self._topic)
+        guard = GapGuard(
+            self.contract.source, origin, partial(self._planned, origin.start), self._identity.topic_id, self._topic
+        )
         sink = Sink(self.contract, self.catalog, guard, origin.rejected)
         return (
             rows.writeStream.queryName(self.contract.table)
@@ -110,15 +112,14 @@ class IngestionQuery:
             .load()
         )
 
-    def _refuse_lost_tables(self) -> None:
+    def _refuse_lost_tables(self, origin: Origin) -> None:
         """A checkpoint that is ahead of its tables would go on as if nothing had been lost with them."""
+        if self.contract.on_invalid is OnInvalid.DROP:
+            return
         names = (self.contract.table, self.contract.rejected_table)
         written = any(self.catalog.exists(name) and self.catalog.open(name).version() > 0 for name in names)
-        if (
-            not written
-            and self.contract.on_invalid is not OnInvalid.DROP
-            and (self._checkpoint().last_batch() or 0) > 0
-        ):
+        committed = self._checkpoint().committed_offsets() or {}
+        if not written and any(following > origin.start.get(p, 0) for p, following in committed.items()):
             raise LostTableError(
                 f"{self.contract.table} at {self.catalog.uri(self.contract.table)} is empty, but its checkpoint "
                 f"{self.checkpoint_location} has read the topic already. Put the table back; or delete the checkpoint "
@@ -139,6 +140,10 @@ class IngestionQuery:
 
     def _checkpoint(self) -> Checkpoint:
         return Checkpoint(self.spark, self.checkpoint_location, self.contract.source.topic)
+
+    @cached_property
+    def _identity(self) -> TopicIdentity:
+        return TopicIdentity(self.settings.kafka_bootstrap_servers, self.contract.source.topic)
 
     def _topic(self) -> TopicOffsets:
         return TopicOffsets(self.settings.kafka_bootstrap_servers, self.contract.source.topic)

@@ -151,3 +151,10 @@ def test_models_of_a_source_without_versions_and_those_downstream_run_at_every_t
         clock.run(request, dg.DagsterRunStatus.SUCCESS)
     clock.stream_moves()
     assert everything(clock.tick())
+
+
+def test_models_of_a_source_without_versions_are_not_started_while_they_wait_for_an_earlier_run(clock: Clock) -> None:
+    clock.manifest = with_database()
+    clock.run(clock.tick(), dg.DagsterRunStatus.SUCCESS)
+    clock.run(clock.tick(), dg.DagsterRunStatus.QUEUED)
+    assert isinstance(clock.tick(), dg.SkipReason)

@@ -12,12 +12,19 @@ from datetime import date
 from typing import Any
 
 import dagster as dg
-from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 
 from lakehouse.storage.catalog import Catalog
 
 STATE_TAG = "lakehouse/source_state"
-_HELD = (dg.DagsterRunStatus.SUCCESS, *IN_PROGRESS_RUN_STATUSES)
+#: Of the runs of models that read a source without versions.
+UNVERSIONED_TAG = "lakehouse/unversioned_sources"
+_UNDER_WAY = [
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
 
 
 def source_schedule(
@@ -35,12 +42,16 @@ def source_schedule(
     )
     def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         state = source_state(manifest, catalog, context.scheduled_execution_time.date())
-        same = dg.RunsFilter(job_name=job.name, tags={STATE_TAG: state}, statuses=list(_HELD))
+        held = [dg.DagsterRunStatus.SUCCESS, *_UNDER_WAY]
+        same = dg.RunsFilter(job_name=job.name, tags={STATE_TAG: state}, statuses=held)
         found = context.instance.get_run_records(same, limit=1)
         if not found:
             return dg.RunRequest(tags={STATE_TAG: state})
         if unversioned := readers_of_unversioned(manifest):
-            return dg.RunRequest(asset_selection=unversioned)
+            before = dg.RunsFilter(job_name=job.name, tags={UNVERSIONED_TAG: "true"}, statuses=_UNDER_WAY)
+            if waiting := context.instance.get_run_records(before, limit=1):
+                return dg.SkipReason(f"run {waiting[0].dagster_run.run_id} of the same models is still under way")
+            return dg.RunRequest(asset_selection=unversioned, tags={UNVERSIONED_TAG: "true"})
         return dg.SkipReason(
             f"no source has a new version since run {found[0].dagster_run.run_id}, the models are the same, "
             "and so is the day"

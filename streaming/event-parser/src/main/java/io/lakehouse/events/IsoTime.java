@@ -12,6 +12,10 @@ final class IsoTime {
     private static final int DATE_LENGTH = 10;
     private static final int TIME_LENGTH = 19;
     private static final long MICROS_PER_SECOND = 1_000_000;
+    /** 0001-01-01T00:00:00Z and 9999-12-31T23:59:59Z: years of four digits, for an offset may lead out of them. */
+    private static final long FIRST_SECOND = -62_135_596_800L;
+
+    private static final long LAST_SECOND = 253_402_300_799L;
     private static final int[] DAYS_BEFORE_MONTH = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
     private static final int[] DAYS_OF_MONTH = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
 
@@ -54,7 +58,7 @@ final class IsoTime {
             return INVALID;
         }
         long seconds = ((day * 24 + hour) * 60 + minute) * 60 + second - offset;
-        return seconds * MICROS_PER_SECOND + micros;
+        return seconds < FIRST_SECOND || seconds > LAST_SECOND ? INVALID : seconds * MICROS_PER_SECOND + micros;
     }
 
     /** What has to be taken off local time to have UTC. */

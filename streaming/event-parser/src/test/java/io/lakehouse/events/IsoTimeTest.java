@@ -42,6 +42,15 @@ class IsoTimeTest {
         }
     }
 
+    @Test
+    void theFirstAndTheLastMomentOfTheYearsWithFourDigitsAreTimestamps() {
+        for (String text : new String[] {"0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59+01:00"}) {
+            assertThat(timestamp(text))
+                    .as(text)
+                    .isEqualTo(OffsetDateTime.parse(text).toEpochSecond() * 1_000_000);
+        }
+    }
+
     @ParameterizedTest
     @ValueSource(
             strings = {
@@ -62,6 +71,8 @@ class IsoTimeTest {
                 "2026-01-01T00:00:00.",
                 "2026-01-01T00:00:0é",
                 "2026-01-01X00:00:00",
+                "9999-12-31T23:30:00-01:00",
+                "0001-01-01T00:30:00+01:00",
             })
     void whatIsNoTimestampIsInvalid(String text) {
         assertThat(timestamp(text)).isEqualTo(IsoTime.INVALID);
