@@ -156,5 +156,5 @@ def test_models_of_a_source_without_versions_and_those_downstream_run_at_every_t
 def test_models_of_a_source_without_versions_are_not_started_while_they_wait_for_an_earlier_run(clock: Clock) -> None:
     clock.manifest = with_database()
     clock.run(clock.tick(), dg.DagsterRunStatus.SUCCESS)
-    clock.run(clock.tick(), dg.DagsterRunStatus.QUEUED)
+    clock.run(clock.tick(), dg.DagsterRunStatus.STARTED)
     assert isinstance(clock.tick(), dg.SkipReason)
