@@ -151,6 +151,34 @@ def test_merge_rewrites_only_the_partitions_whose_rows_changed(shop: Shop) -> No
     assert shop.held("id, value") == [(1, 11), (2, 21), (3, 30)]
 
 
+def test_an_empty_string_in_a_partition_column_is_the_null_that_the_table_holds(shop: Shop) -> None:
+    shop.replace_items((1, "", 10), (2, "a", 20))
+    shop.model(SELECT, materialized="incremental", unique_key="id", partition_by="part")
+    shop.model(SELECT, "whole", materialized="table", partition_by="part")
+    shop.run()
+    shop.run()
+    assert (shop.version("marts.m"), shop.version("marts.whole")) == (0, 0)
+    shop.replace_items((1, "", 11), (2, "a", 20), (3, "", 30))
+    shop.run()
+    assert shop.held() == [(1, None, 11), (2, "a", 20), (3, None, 30)]
+
+
+def test_an_empty_string_in_a_partition_column_of_the_key_is_refused_as_null(shop: Shop) -> None:
+    shop.model(SELECT, materialized="incremental", unique_key=["id", "part"], partition_by="part")
+    shop.run()
+    shop.replace_items((1, "", 10))
+    assert "marts.m: 1 rows have NULL in the unique key (id, part)" in shop.refused()
+    shop.model(SELECT, "fresh", materialized="incremental", unique_key=["id", "part"], partition_by="part")
+    assert "marts.fresh: 1 rows have NULL in the unique key (id, part)" in shop.refused("--select", "fresh")
+
+
+def test_insert_overwrite_refuses_an_empty_partition(shop: Shop) -> None:
+    shop.model(SELECT, materialized="incremental", incremental_strategy="insert_overwrite", partition_by="part")
+    shop.run()
+    shop.replace_items((7, "", 70))
+    assert "a partition column (part) is NULL, which insert_overwrite cannot replace" in shop.refused()
+
+
 @pytest.mark.parametrize(
     ("option", "expected"),
     [

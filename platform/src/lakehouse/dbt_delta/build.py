@@ -3,7 +3,7 @@
 # ruff: noqa: S608  # SQL is what this module makes, of names that come from dbt and the catalog
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +12,15 @@ from duckdb import DuckDBPyConnection
 
 from lakehouse.dbt_delta.batch import Batch, Outcome, sorted_reader
 from lakehouse.dbt_delta.checks import check_not_null, check_unique
-from lakehouse.dbt_delta.columns import DELETED, Columns, describe, resolve, stored_columns, typed_select
+from lakehouse.dbt_delta.columns import (
+    DELETED,
+    Columns,
+    as_partitioned,
+    describe,
+    resolve,
+    stored_columns,
+    typed_select,
+)
 from lakehouse.dbt_delta.constraints import check_constraints
 from lakehouse.dbt_delta.progress import Consumption, as_transactions, epoch_of
 from lakehouse.dbt_delta.session import Session
@@ -56,6 +64,10 @@ class _Job:
     def alive(self) -> str:
         return f"NOT coalesce({quoted(DELETED)}, false)" if self.marks_deleted else "true"
 
+    @property
+    def living_rows(self) -> str:
+        return f"(SELECT * FROM {self.request.rows} WHERE {self.alive})"
+
     def whole_sql(self) -> str:
         return f"SELECT {typed_select(self.computed, self.computed)} FROM {self.request.rows} WHERE {self.alive}"
 
@@ -72,23 +84,28 @@ def build(session: Session, connection: DuckDBPyConnection, request: BuildReques
     spec = ModelSpec.from_node(request.node)
     with session.one_commit_at_a_time(spec.name):
         run = session.begin(spec.name)
+        table = None if run.version is None else session.catalog.open(spec.name, run.version)
+        increment = table is not None and spec.incremental and not request.full_refresh
+        # An increment goes into the partitions that the table has, whatever was configured since it was built.
+        parts = table.metadata().partition_columns if table is not None and increment else spec.partition_by
         raw = describe(connection, request.rows)
+        computed = stored_columns(spec.name, {name: kind for name, kind in raw.items() if name != DELETED})
         job = _Job(
             session=session,
             connection=connection,
             spec=spec,
-            request=request,
-            computed=stored_columns(spec.name, {name: kind for name, kind in raw.items() if name != DELETED}),
+            request=replace(request, rows=as_partitioned(request.rows, computed, parts)),
+            computed=computed,
             marks_deleted=DELETED in raw,
             consumed=() if request.empty else tuple(run.consumed.values()),
         )
-        check_constraints(connection, spec, request.node, f"(SELECT * FROM {request.rows} WHERE {job.alive})")
-        if run.version is None:
+        check_constraints(connection, spec, request.node, job.living_rows)
+        if table is None:
             outcome = _create(job)
+        elif increment:
+            outcome = _increment(job, table)
         else:
-            table = session.catalog.open(spec.name, run.version)
-            whole = request.full_refresh or not spec.incremental
-            outcome = _replace(job, table) if whole else _increment(job, table)
+            outcome = _replace(job, table)
         session.finish(spec.name)
     return outcome
 
@@ -137,9 +154,8 @@ def _increment(job: _Job, table: DeltaTable) -> Outcome:
 
 def _check_whole(job: _Job) -> None:
     if job.spec.incremental and job.spec.strategy == "merge":
-        living = f"(SELECT * FROM {job.request.rows} WHERE {job.alive})"
-        check_not_null(job.connection, job.spec, living)
-        check_unique(job.connection, job.spec, living)
+        check_not_null(job.connection, job.spec, job.living_rows)
+        check_unique(job.connection, job.spec, job.living_rows)
 
 
 def _holds_already(job: _Job, table: DeltaTable) -> bool:

@@ -3,7 +3,7 @@
 # ruff: noqa: S608  # SQL is what this module makes, of names that come from dbt and the catalog
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from duckdb import DuckDBPyConnection
@@ -68,6 +68,20 @@ def stored_columns(model: str, columns: Columns) -> dict[str, str]:
                 f"{model}: column {name!r} has type {kind}, which Delta does not store. Cast it in the model's SQL."
             )
     return stored
+
+
+def as_partitioned(rows: str, columns: Columns, partition_by: Iterable[str]) -> str:
+    """``rows``, which have ``columns``, with the values that a table partitioned by ``partition_by`` gives back.
+
+    An empty string comes back as NULL (Delta protocol, "Partition Value Serialization"). Compared before that, it
+    would differ from what is held in every run.
+    """
+    values = ", ".join(
+        f"nullif(CAST({quoted(part)} AS VARCHAR), '') AS {quoted(part)}"
+        for part in partition_by
+        if columns.get(part) == "VARCHAR"
+    )
+    return f"(SELECT * REPLACE ({values}) FROM {rows})" if values else rows
 
 
 def resolve(spec: ModelSpec, computed: Columns, table: Columns) -> Resolution:

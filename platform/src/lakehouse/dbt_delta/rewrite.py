@@ -161,10 +161,8 @@ class _Writer:
         conditions = []
         for part, value in zip(self._spec.partition_by, place, strict=True):
             column, kind = quoted(prefix + part), self._diff.columns[part]
-            # An empty string is stored as NULL.
-            empty = f" OR {column} = ''" if kind == "VARCHAR" else ""
             is_value = f"{column} = CAST({literal(value)} AS {kind})"
-            conditions.append(f"({column} IS NULL{empty})" if value is None else is_value)
+            conditions.append(f"{column} IS NULL" if value is None else is_value)
         return " AND ".join(conditions) or "true"
 
     def _write(
