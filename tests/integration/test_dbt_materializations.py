@@ -277,6 +277,34 @@ def test_on_schema_change_append_new_columns_keeps_the_old_ones(shop: Shop) -> N
     assert shop.held() == [(1, "a", 10, None), (2, "a", 20, None), (3, "b", 30, 60), (4, None, 40, 80)]
 
 
+@pytest.mark.parametrize(
+    ("mode", "config"),
+    [
+        ("append_new_columns", {"unique_key": "id"}),
+        ("sync_all_columns", {"unique_key": "id"}),
+        ("append_new_columns", {"incremental_strategy": "append"}),
+        ("append_new_columns", {"incremental_strategy": "insert_overwrite", "partition_by": "part"}),
+    ],
+)
+def test_a_new_column_is_there_for_models_downstream_before_any_row_changes(
+    shop: Shop, mode: str, config: dict[str, Any]
+) -> None:
+    changes = "select id, part, value from {{ delta_changes(source('raw', 'items')) }}"
+    shop.model(changes, materialized="incremental", on_schema_change=mode, **config)
+    shop.run()
+    evolved = changes.replace("value from", "value, null::varchar as note, null::timestamp as seen from")
+    shop.model(evolved, materialized="incremental", on_schema_change=mode, **config)
+    shop.model("select id, note, seen from {{ ref('m') }}", "downstream", materialized="table")
+    shop.run()
+    assert shop.held(name="downstream") == [(1, None, None), (2, None, None), (3, None, None)]
+    assert shop.version("marts.m") == 1
+    shop.run()
+    assert shop.version("marts.m") == 1
+    shop.items((4, "c", 40))
+    shop.run()
+    assert shop.held("id, note") == [(1, None), (2, None), (3, None), (4, None)]
+
+
 def test_on_schema_change_sync_all_columns_adds_drops_and_retypes(shop: Shop) -> None:
     sql = "select id, value::double as value, id * 2 as twice from {{ source('raw', 'items') }} where id > 2"
     evolving(shop, "sync_all_columns", sql)

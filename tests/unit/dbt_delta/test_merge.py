@@ -215,6 +215,15 @@ def test_a_new_column_comes_in_the_same_commit(make_items: Callable[..., Items])
     assert items.table().to_pyarrow_table().num_rows == 3
 
 
+def test_a_new_column_comes_though_no_row_differs(make_items: Callable[..., Items]) -> None:
+    items = make_items(HELD)
+    files = items.data_files()
+    items.merge({"x": ("a", 1, 10)}, {"note": "NULL::VARCHAR"})
+    assert items.held("id, note") == [("x", None), ("y", None), ("z", None)]
+    assert (items.table().version(), items.data_files()) == (1, files)
+    assert progress_of(items.table(), "dbt") == 1
+
+
 def test_files_of_several_row_groups_stay_clustered(make_items: Callable[..., Items]) -> None:
     rows = {f"{number:06}": ("a", number % 1000, 0) for number in range(130_000)}
     items = make_items(rows)

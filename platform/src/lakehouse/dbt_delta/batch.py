@@ -79,11 +79,12 @@ def sorted_reader(connection: DuckDBPyConnection, spec: ModelSpec, sql: str) -> 
 
 
 def store_progress(batch: Batch) -> Outcome:
-    """No row changes: stores that the sources were consumed, if they moved, and otherwise commits nothing at all."""
-    if batch.progress_moved:
-        no_rows = batch.reader(f"SELECT {typed_select(batch.held, batch.held)} FROM {batch.target} WHERE false")
-        commit.append(batch.table, batch.spec.name, no_rows, batch.progress, evolve=False)
-    return Outcome("UNCHANGED", 0)
+    """No row changes: stores new columns, and that the sources were consumed; commits nothing where neither is new."""
+    if batch.evolves or batch.progress_moved:
+        # Models downstream select a new column whether or not a row has a value in it yet.
+        no_rows = batch.reader(batch.held_rows("false"))
+        commit.append(batch.table, batch.spec.name, no_rows, batch.progress, evolve=batch.evolves)
+    return Outcome("ADD COLUMNS" if batch.evolves else "UNCHANGED", 0)
 
 
 def replace_all(batch: Batch, survivors: str, rows: str) -> Outcome:
