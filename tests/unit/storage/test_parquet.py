@@ -70,3 +70,12 @@ def test_no_bound_is_better_than_a_wrong_or_a_long_one(
 ) -> None:
     told = stats(connection, tmp_path, kind, value)
     assert (told["minValues"], told["maxValues"]) == ({}, {})
+
+
+@pytest.mark.parametrize("kind", ["TIMESTAMP", "TIMESTAMP WITH TIME ZONE"])
+def test_the_last_moment_that_has_a_name_has_no_upper_bound(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, kind: str
+) -> None:
+    told = stats(connection, tmp_path, kind, "'2026-01-02 03:04:05'", "'9999-12-31 23:59:59.999999'")
+    assert told["minValues"]["c"].startswith("2026-01-02T03:04:05.000")
+    assert told["maxValues"] == {}

@@ -92,10 +92,10 @@ def _milliseconds(text: str, *, up: bool) -> str | None:
     """Statistics of timestamps have milliseconds; a largest value is rounded up to stay a bound."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:  # infinity, or a year that has not four digits
+        below = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+        rounded = below + timedelta(milliseconds=1) if up and below < moment else below
+    except (ValueError, OverflowError):  # infinity, a year that has not four digits, or one that rounding gives five
         return None
-    below = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
-    rounded = below + timedelta(milliseconds=1) if up and below < moment else below
     return rounded.replace(tzinfo=None).isoformat(timespec="milliseconds") + ("Z" if moment.tzinfo else "")
 
 
