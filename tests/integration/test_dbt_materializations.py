@@ -172,6 +172,26 @@ def test_an_empty_string_in_a_partition_column_of_the_key_is_refused_as_null(sho
     assert "marts.fresh: 1 rows have NULL in the unique key (id, part)" in shop.refused("--select", "fresh")
 
 
+@pytest.mark.parametrize(
+    ("config", "kind", "value", "shown"),
+    [
+        ({"unique_key": "id"}, "date", "10000-01-01", "10000-01-01"),
+        ({"unique_key": "id"}, "timestamp", "0044-03-15 (BC)", "0044-03-15 (BC) 00:00:00"),
+        ({"incremental_strategy": "append"}, "date", "infinity", "infinity"),
+    ],
+)
+def test_a_partition_that_readers_could_not_name_is_refused(
+    shop: Shop, config: dict[str, Any], kind: str, value: str, shown: str
+) -> None:
+    day = f"case when id < 4 then {kind} '2026-01-01' else {kind} '{value}' end as day"
+    sql = SELECT.replace("value from", f"{day} from")
+    shop.model(sql, materialized="incremental", partition_by="day", **config)
+    shop.run()
+    shop.items((4, "c", 40))
+    said = shop.refused()
+    assert f"marts.m: the partition column day has values outside of the years 0001 to 9999: {shown}. Nothing" in said
+
+
 def test_insert_overwrite_refuses_an_empty_partition(shop: Shop) -> None:
     shop.model(SELECT, materialized="incremental", incremental_strategy="insert_overwrite", partition_by="part")
     shop.run()

@@ -29,6 +29,7 @@ ODD = "a b/c%d=ü:é*?[x]'\""
         (Decimal("1.50"), "1.50"),
         (dt.date(2026, 1, 2), "2026-01-02"),
         (dt.datetime(2026, 1, 2, 3, 4, 5, 6), "2026-01-02 03:04:05.000006"),  # noqa: DTZ001  # a time without a zone
+        (dt.datetime(1, 1, 1), "0001-01-01 00:00:00.000000"),  # noqa: DTZ001  # likewise
         (dt.datetime(2026, 1, 2, 3, tzinfo=dt.timezone(dt.timedelta(hours=1))), "2026-01-02 02:00:00.000000"),
     ],
 )

@@ -11,7 +11,7 @@ from deltalake import DeltaTable
 from duckdb import DuckDBPyConnection
 
 from lakehouse.dbt_delta.batch import Batch, Outcome, sorted_reader
-from lakehouse.dbt_delta.checks import check_not_null, check_unique
+from lakehouse.dbt_delta.checks import check_not_null, check_partitions, check_unique
 from lakehouse.dbt_delta.columns import (
     DELETED,
     Columns,
@@ -100,6 +100,7 @@ def build(session: Session, connection: DuckDBPyConnection, request: BuildReques
             consumed=() if request.empty else tuple(run.consumed.values()),
         )
         check_constraints(connection, spec, request.node, job.living_rows)
+        check_partitions(connection, spec, job.living_rows, computed, parts)
         if table is None:
             outcome = _create(job)
         elif increment:

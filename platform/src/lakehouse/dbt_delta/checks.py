@@ -2,10 +2,11 @@
 
 # ruff: noqa: S608  # SQL is what this module makes, of names that come from dbt and the catalog
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from duckdb import DuckDBPyConnection
 
+from lakehouse.dbt_delta.columns import Columns
 from lakehouse.dbt_delta.errors import BatchError
 from lakehouse.dbt_delta.spec import ModelSpec
 from lakehouse.dbt_delta.sql import quoted, quoted_list
@@ -38,6 +39,29 @@ def check_unique(connection: DuckDBPyConnection, spec: ModelSpec, rows: str) -> 
             f"{spec.name}: the unique key ({', '.join(spec.unique_key)}) is not unique in the computed rows: {shown}. "
             "Nothing was written.\nKeep one row a key in the model, or widen the unique_key."
         )
+
+
+def check_partitions(
+    connection: DuckDBPyConnection, spec: ModelSpec, rows: str, columns: Columns, partition_by: Iterable[str]
+) -> None:
+    """Raises BatchError when a time in a partition column of ``rows``, which have ``columns``, has no four-digit year.
+
+    The log would store it as text that readers do not take for a time: no one could read the table again.
+    """
+    for part in partition_by:
+        if not columns.get(part, "").startswith(("DATE", "TIMESTAMP")):
+            continue
+        column = quoted(part)
+        outside = f"CAST({column} AS DATE) NOT BETWEEN DATE '0001-01-01' AND DATE '9999-12-31'"
+        odd = connection.execute(
+            f"SELECT DISTINCT CAST({column} AS VARCHAR) FROM {rows} WHERE {outside} ORDER BY 1 LIMIT {_SHOWN}"
+        ).fetchall()
+        if odd:
+            raise BatchError(
+                f"{spec.name}: the partition column {part} has values outside of the years 0001 to 9999: "
+                f"{', '.join(value for (value,) in odd)}. Nothing was written.\n"
+                "Filter or mend these rows in the model, or store what means 'never' as NULL."
+            )
 
 
 def check_not_moved(connection: DuckDBPyConnection, spec: ModelSpec, rows: str, held: Sequence[str]) -> None:

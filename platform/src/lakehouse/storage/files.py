@@ -110,7 +110,8 @@ def partition_text(value: object) -> str | None:
             return "true" if value else "false"
         case datetime():
             utc = value.astimezone(UTC) if value.tzinfo else value
-            return utc.strftime("%Y-%m-%d %H:%M:%S.%f")
+            # Not strftime, whose years before 1000 have fewer than four digits.
+            return utc.replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
         case date():
             return value.isoformat()
         case int() | float() | str() | Decimal():
