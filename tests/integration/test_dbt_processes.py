@@ -11,8 +11,8 @@ import pytest
 from tests.lakehouse_dbt import PROJECT, REPOSITORY, Event, Lakehouse
 from tests.waiting import wait_for
 
-MODEL = "marts.fct_orders_daily"
-#: Runs dbt with the arguments given, and stops at a point of the commit to MODEL until a file tells it to go on.
+MODEL, UPSTREAM = "marts.fct_orders_daily", "staging.stg_orders"
+#: Runs dbt with the arguments given, and stops at a point of the commit to a model until a file tells it to go on.
 CHILD = """
 import sys, time
 from pathlib import Path
@@ -44,7 +44,7 @@ sys.exit(0 if result.success else 1)
 
 
 class Runs:
-    """dbt runs in processes of their own, each stopped at a point of its commit to MODEL."""
+    """dbt runs in processes of their own, each stopped at a point of its commit to a model."""
 
     def __init__(self, directory: Path, lakehouse: Lakehouse) -> None:
         self._directory = directory
@@ -52,8 +52,8 @@ class Runs:
         self.go_on = directory / "go on"
         self.processes: list[subprocess.Popen[str]] = []
 
-    def start(self, point: str, state: str = "state") -> subprocess.Popen[str]:
-        """Starts a run that will stand at ``point``. Runs of different ``state`` see no lock of another."""
+    def start(self, point: str, state: str = "state", model: str = MODEL) -> subprocess.Popen[str]:
+        """Starts a run of ``model`` that will stand at ``point``. Runs of another ``state`` see none of its locks."""
         number = len(self.processes)
         here, target = self._here(number), self._directory / f"target {number}"
         options = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--quiet"]
@@ -69,13 +69,13 @@ class Runs:
                 sys.executable,
                 "-c",
                 CHILD,
-                MODEL,
+                model,
                 point,
                 str(here),
                 str(self.go_on),
                 "run",
                 "--select",
-                "fct_orders_daily",
+                model.partition(".")[2],
                 *options,
                 *places,
             ],
@@ -155,3 +155,17 @@ def test_of_two_runs_that_commit_at_once_one_is_told_to_run_again(lakehouse: Lak
     assert lakehouse.version(MODEL) == before + 1
     lakehouse.run()
     assert facts(lakehouse) == DONE
+
+
+def test_two_models_of_one_project_are_built_at_once(lakehouse: Lakehouse, runs: Runs) -> None:
+    lakehouse.produce(Event("o4", at=30))
+    before = {name: lakehouse.version(name) for name in (UPSTREAM, MODEL)}
+    building = [runs.start("before", model=name) for name in (UPSTREAM, MODEL)]
+    runs.wait()
+    runs.go_on.touch()
+    said = [process.communicate(timeout=120)[0] for process in building]
+    assert [process.returncode for process in building] == [0, 0], said
+    assert {name: lakehouse.version(name) - 1 for name in before} == before
+    assert facts(lakehouse) == DONE, "the run of one model does not see what the other commits meanwhile"
+    lakehouse.run()
+    assert facts(lakehouse) == [*DONE, ("o4", "placed", 4)]
