@@ -52,7 +52,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=chromium, args=[*QUIET, "--no-sandbox"])
         streaming_table(browser.new_page(viewport={"width": 1600, "height": 900}), url)
         # At this width the graph is drawn large enough to show the state of each asset.
-        lineage(browser.new_page(viewport={"width": 2600, "height": 1250}), url)
+        lineage(browser.new_page(viewport={"width": 2600, "height": 1250}, bypass_csp=True), url)
         browser.close()
 
 
