@@ -253,6 +253,21 @@ def test_microbatch_replaces_the_intervals_it_computes(shop: Shop) -> None:
     assert shop.held("id, value") == [(1, 10), (2, 21), (3, 31), (5, 50)]
 
 
+def test_microbatch_computes_as_many_intervals_again_as_its_lookback_says(shop: Shop) -> None:
+    # Intervals are counted from now; of whole years, so that the one of now is still that when dbt runs.
+    year = dt.datetime.now(dt.UTC).year
+    ids = [(dt.date(year - back, 7, 1) - dt.date(2026, 1, 1)).days * 24 for back in (3, 2, 1)]
+    batches = {"event_time": "happened", "batch_size": "year", "begin": f"{year - 3}-01-01", "lookback": 2}
+    sql = "select id, value, happened from {{ source('raw', 'items') }}"
+    shop.replace_items(*((number, "a", 1) for number in ids))
+    shop.model(sql, materialized="incremental", incremental_strategy="microbatch", **batches)
+    shop.run()
+    assert shop.held("id, value") == [(number, 1) for number in ids]
+    shop.replace_items(*((number, "a", 2) for number in ids))
+    shop.run()
+    assert shop.held("id, value") == [(ids[0], 1), (ids[1], 2), (ids[2], 2)]
+
+
 def test_a_full_refresh_replaces_table_schema_and_partitions_in_one_commit(shop: Shop) -> None:
     shop.model(CHANGED, materialized="incremental", unique_key="id")
     shop.run()

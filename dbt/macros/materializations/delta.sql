@@ -28,12 +28,12 @@
   {%- do run_hooks(pre_hooks, inside_transaction=True) -%}
 {% endmacro %}
 
-{# What every materialization ends with, and returns: the view over its table. #}
+{# What every materialization ends with, and returns: its relation, of the type that dbt is to see. #}
 {% macro lakehouse_after() %}
   {%- do run_hooks(post_hooks, inside_transaction=True) -%}
   {%- do adapter.commit() -%}
   {%- do run_hooks(post_hooks, inside_transaction=False) -%}
-  {{ return({'relations': [this.incorporate(type='view')]}) }}
+  {{ return({'relations': [this.incorporate(type='view' if model.config.materialized == 'view' else 'table')]}) }}
 {% endmacro %}
 
 {# Where the rows of a model are computed to. #}

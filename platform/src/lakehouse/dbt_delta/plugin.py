@@ -33,6 +33,7 @@ class Plugin(BasePlugin):
             "start_run": self._start_run,
             "end_run": self._end_run,
             "exists": self._exists,
+            "tables": self._tables,
             "changes": self._changes,
             "build": self._build,
             "publish_view": self._publish_view,
@@ -68,6 +69,9 @@ class Plugin(BasePlugin):
         node = arguments["node"]
         name = f"{node['schema']}.{node['alias']}"
         return self._session.pinned(name) is not None
+
+    def _tables(self, arguments: dict[str, Any]) -> list[str]:
+        return self._session.tables()
 
     def _changes(self, arguments: dict[str, Any]) -> str:
         node = arguments["node"]

@@ -96,6 +96,11 @@ class Session:
         with self._guard:
             return self._pins.get(name)
 
+    def tables(self) -> list[str]:
+        """The Delta tables that are shown."""
+        with self._guard:
+            return sorted(self._pins)
+
     def begin(self, model: str) -> ModelRun:
         """Locks ``model`` and notes the version its table has now; again is fine. Raises ModelBusyError."""
         with self._guard:
