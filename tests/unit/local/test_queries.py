@@ -1,5 +1,8 @@
 """What is told of the queries while the Spark application does not answer."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
 from lakehouse.local.queries import query_statuses
@@ -19,6 +22,12 @@ EARLY, LATE = "2026-01-01T00:00:00.000+00:00", "2026-01-02T00:00:00.000+00:00"
 FAILED = QueryStatus(
     "raw.orders", QueryState.FAILED, batch=7, batch_at=EARLY, input_rows=5, error="no such table", failed_at=LATE
 )
+
+
+@pytest.fixture
+def settings(make_settings: Callable[..., Settings], tmp_path: Path) -> Settings:
+    """Nothing answers at the application's port, whatever stack runs on this machine."""
+    return make_settings(tmp_path)
 
 
 @pytest.fixture
