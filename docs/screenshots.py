@@ -9,7 +9,6 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from lakehouse.local.programs import dagster_url
 from lakehouse.settings import load_settings
 
 IMAGES = Path(__file__).parent / "images"
@@ -47,7 +46,7 @@ def main() -> None:
     if chromium is None:
         sys.exit("no Chromium on PATH. Debian, Ubuntu: sudo apt-get install -y chromium")
     IMAGES.mkdir(parents=True, exist_ok=True)
-    url = dagster_url(load_settings())
+    url = load_settings().dagster_url
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=[*QUIET, "--no-sandbox"])
         streaming_table(browser.new_page(viewport={"width": 1600, "height": 900}), url)

@@ -50,6 +50,10 @@ class Lakehouse:
     postgres: Settings | None = None
     #: dbt-duckdb keeps its database for the life of a process. Many runs in one place can share it: it opens slowly.
     keep_database = False
+    #: Which output of the profile computes the models.
+    target = "local"
+    #: Where dbt writes what it makes. A manifest is of one target.
+    artifacts = "target"
 
     def __init__(self, directory: Path, project: Path = PROJECT, manifest: Manifest | None = None) -> None:
         self.catalog = Catalog(str(directory / "tables"))
@@ -125,8 +129,8 @@ class Lakehouse:
         return ["--exclude", "source:postgres+"] if everything and self.postgres is None else []
 
     def _options(self) -> list[str]:
-        target = self._directory / "target"
-        options = ["--project-dir", str(self._project), "--profiles-dir", str(PROJECT)]
+        target = self._directory / self.artifacts
+        options = ["--project-dir", str(self._project), "--profiles-dir", str(PROJECT), "--target", self.target]
         return [*options, "--target-path", str(target), "--log-path", str(target), "--quiet"]
 
     def _table(self, events: Sequence[Event]) -> pa.Table:
@@ -170,9 +174,16 @@ def messages(result: dbtRunnerResult) -> str:
     return "\n".join([*failed, str(result.exception or "")]).strip()
 
 
-def parse(directory: Path, project: Path = PROJECT) -> Manifest:
+class SparkLakehouse(Lakehouse):
+    """The same, with models that Spark computes, in the session of this process."""
+
+    target = "spark"
+    artifacts = "target-spark"
+
+
+def parse(directory: Path, project: Path = PROJECT, kind: type[Lakehouse] = Lakehouse) -> Manifest:
     """The manifest of a project, so that many runs parse it once."""
-    result = Lakehouse(directory, project).dbt("parse")
+    result = kind(directory, project).dbt("parse")
     assert result.success, messages(result)
     assert isinstance(result.result, Manifest)
     return result.result

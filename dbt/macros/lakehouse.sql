@@ -1,11 +1,20 @@
-{#
-  Asks the plugin `lakehouse.dbt_delta.plugin` for something and returns its answer. dbt-duckdb lets Jinja reach a
-  plugin through store_relation() only; the request dictionary carries the arguments there and the result back.
-#}
+{# Asks the platform's Python for something and returns its answer: the operations of `lakehouse.dbt_delta.operations`. #}
 {% macro lakehouse(operation, arguments={}) %}
+  {{ return(adapter.dispatch('lakehouse')(operation, arguments)) }}
+{% endmacro %}
+
+{#
+  dbt-duckdb lets Jinja reach a plugin through store_relation() only; the request dictionary carries the arguments there
+  and the result back.
+#}
+{% macro duckdb__lakehouse(operation, arguments) %}
   {%- set request = {'operation': operation, 'arguments': arguments} -%}
   {%- do adapter.store_relation('lakehouse', none, [], '', '', request) -%}
   {{ return(request['result']) }}
+{% endmacro %}
+
+{% macro spark__lakehouse(operation, arguments) %}
+  {{ return(adapter.lakehouse(operation, arguments)) }}
 {% endmacro %}
 
 {% macro lakehouse_start_run() %}

@@ -1,4 +1,4 @@
 {# Where a status stands in the life of an order; an unknown or missing one stands first. #}
 {% macro order_status_rank(column) -%}
-  coalesce(list_position(['placed', 'paid', 'shipped', 'delivered', 'cancelled', 'refunded'], {{ column }}), 0)
+  coalesce({{ position_in(['placed', 'paid', 'shipped', 'delivered', 'cancelled', 'refunded'], column) }}, 0)
 {%- endmacro %}

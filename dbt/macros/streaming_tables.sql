@@ -3,5 +3,13 @@
   {{ return([
     'raw.orders',
     'raw.orders_rejected',
+    'streaming.customer_sessions',
+    'streaming.fraud_alerts',
+    'streaming.order_metrics',
+    'streaming.order_metrics_5min',
+    'streaming.order_metrics_5min_sql',
+    'streaming.orders_deduplicated',
+    'streaming.orders_enriched',
+    'streaming.orders_late',
   ]) }}
 {% endmacro %}

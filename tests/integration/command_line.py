@@ -3,16 +3,16 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lakehouse.local.jars import JAR_SETS, fetch_jars
 from lakehouse.local.processes import stale_processes, stop_processes
 from lakehouse.settings import Settings, load_settings
+from tests.conftest import free_ports
 
 REPOSITORY = Path(__file__).parents[2]
 LAKEHOUSE = Path(sys.executable).parent / "lakehouse"
@@ -20,9 +20,10 @@ LAKEHOUSE = Path(sys.executable).parent / "lakehouse"
 
 @dataclass
 class CommandLine:
-    """`lakehouse` with the settings of one project."""
+    """`lakehouse` with the settings of one project, and ``variables`` in its environment beside these."""
 
     settings: Settings
+    variables: dict[str, str] = field(default_factory=dict)
 
     def run(self, *arguments: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -43,20 +44,14 @@ class CommandLine:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**os.environ, **self.settings.as_environment()}
+        return {**os.environ, **self.settings.as_environment(), **self.variables}
 
 
-def free_ports(count: int) -> list[int]:
-    servers = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    try:
-        return [server.getsockname()[1] for server in servers]
-    finally:
-        for server in servers:
-            server.close()
+def project(directory: Path, **overrides: object) -> CommandLine:
+    """A copy of what the stack reads, so that Dagster's and dbt's files do not land in the repository.
 
-
-def project(directory: Path) -> CommandLine:
-    """A copy of what the stack reads, so that Dagster's and dbt's files do not land in the repository."""
+    ``overrides`` are settings.
+    """
     for name in ("dbt", "streaming", "deploy"):
         shutil.copytree(REPOSITORY / name, directory / name, ignore=shutil.ignore_patterns("__pycache__", "target"))
     for name in ("dagster.yaml", "workspace.yaml"):
@@ -74,7 +69,7 @@ def project(directory: Path) -> CommandLine:
         "checkpoint_root": str(directory / ".lakehouse" / "checkpoints"),
         "kafka_bootstrap_servers": f"127.0.0.1:{ports['kafka_port']}",
     }
-    return CommandLine(load_settings({"home": directory, **derived, **ports}))
+    return CommandLine(load_settings({"home": directory, **derived, **ports, **overrides}))
 
 
 def stop(command_line: CommandLine) -> None:

@@ -1,15 +1,15 @@
 """Real parts, started once on free ports, shared by the tests that can share, and always stopped."""
 
+import os
 import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
-from tests.conftest import free_port
-from tests.waiting import wait_for
 
 from lakehouse.local.jars import JAR_SETS, fetch_jars
 from lakehouse.local.java import find_java
@@ -17,8 +17,17 @@ from lakehouse.local.kafka import broker_answers, broker_command, prepare_broker
 from lakehouse.local.postgres import prepare_server, server_answers, server_command
 from lakehouse.settings import Settings, load_settings
 from lakehouse_spark.session import spark_session
+from tests.conftest import free_port
+from tests.waiting import wait_for
 
 REPOSITORY = Path(__file__).parents[2]
+#: Settings of Kafka with TLS and SASL; the local broker makes its certificates, and where they lie is known.
+SASL = {
+    "kafka_security_protocol": "SASL_SSL",
+    "kafka_sasl_mechanism": "PLAIN",
+    "kafka_sasl_username": "lakehouse",
+    "kafka_sasl_password": "kafkas-test-password",
+}
 
 
 class Broker:
@@ -53,17 +62,31 @@ def make_state(jars: Path, make_settings: Callable[..., Settings]) -> Callable[.
 @pytest.fixture(scope="session")
 def broker(make_state: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """One Kafka broker for the session; each test takes topics of its own."""
-    settings = make_state(tmp_path_factory.mktemp("broker") / "state")
+    with _running_broker(make_state(tmp_path_factory.mktemp("broker") / "state")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def secured_broker(make_state: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """One that asks for TLS and SASL; its settings have what opens it."""
+    with _running_broker(make_state(tmp_path_factory.mktemp("secured") / "state", **SASL)) as running:
+        yield running
+
+
+@contextmanager
+def _running_broker(settings: Settings) -> Iterator[Broker]:
     java = find_java()
     prepare_broker(settings, java)
-    log = settings.state_dir / "broker.log"
+    log, environment = settings.state_dir / "broker.log", {**os.environ, **settings.as_environment()}
+    command = broker_command(settings, java)
     with log.open("wb") as output:
-        process = subprocess.Popen(broker_command(settings, java), stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
     try:
-        wait_for(lambda: broker_answers(settings) is None, "the broker to answer", 60, lambda: log.read_text()[-2000:])
+        wait_for(lambda: broker_answers(settings) is None, "the broker to answer", 180, lambda: log.read_text()[-2000:])
         yield Broker(settings)
     finally:
-        process.terminate()
+        # Nobody needs its good order any more, which a busy machine takes its time for.
+        process.kill()
         process.wait(timeout=60)
 
 
@@ -77,7 +100,7 @@ def postgres(make_settings: Callable[..., Settings], tmp_path_factory: pytest.Te
     with log.open("wb") as output:
         process = subprocess.Popen(server_command(settings), stdout=output, stderr=subprocess.STDOUT)
     try:
-        wait_for(lambda: server_answers(settings) is None, "Postgres to answer", 60, lambda: log.read_text()[-2000:])
+        wait_for(lambda: server_answers(settings) is None, "Postgres to answer", 180, lambda: log.read_text()[-2000:])
         yield settings
     finally:
         process.send_signal(signal.SIGINT)
@@ -108,7 +131,7 @@ def s3_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[st
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
     try:
-        wait_for(lambda: _listens(port), "the S3 server to listen", 60, lambda: log.read_text()[-2000:])
+        wait_for(lambda: _listens(port), "the S3 server to listen", 180, lambda: log.read_text()[-2000:])
         yield {
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
             "AWS_REGION": "us-east-1",
@@ -116,7 +139,8 @@ def s3_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[st
             "AWS_SECRET_ACCESS_KEY": "test-secret",
         }
     finally:
-        process.terminate()
+        # Nobody needs its good order any more, which a busy machine takes its time for.
+        process.kill()
         process.wait(timeout=60)
 
 
@@ -135,3 +159,9 @@ def spark(make_state: Callable[..., Settings], tmp_path_factory: pytest.TempPath
     session = spark_session(settings, "tests", {"spark.ui.enabled": "false"})
     yield session
     session.stop()
+
+
+@pytest.fixture
+def own_settings(broker: Broker, make_state: Callable[..., Settings], tmp_path: Path) -> Settings:
+    """Tables and checkpoints of the test's own, and the broker that all share."""
+    return make_state(tmp_path / "state", kafka_bootstrap_servers=broker.bootstrap_servers)

@@ -10,18 +10,21 @@ from lakehouse.settings import Settings
 
 
 class SparkJob:
-    """Starts, kills and stops `python -m lakehouse_spark`. Its output goes to ``log``."""
+    """Starts, kills and stops `python -m lakehouse_spark`, of one group or of all. Its output goes to ``log``."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, group: str | None = None) -> None:
         self._settings = settings
+        self._arguments = () if group is None else ("--group", group)
         self._process: subprocess.Popen[bytes] | None = None
-        self.log: Path = settings.state_dir / "spark.log"
+        self.log: Path = settings.state_dir / f"spark{f'-{group}' if group else ''}.log"
 
     def start(self) -> None:
         environment = {**os.environ, **self._settings.as_environment()}
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "lakehouse_spark"],
+                [sys.executable, "-m", "lakehouse_spark", *self._arguments],
+                # Some tests run dbt in this process, which leaves it in the directory of the dbt project.
+                cwd=self._settings.home,
                 env=environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -45,6 +48,11 @@ class SparkJob:
         assert self._process is not None
         self._process.terminate()
         return self._process.wait(timeout=seconds)
+
+    @property
+    def killed(self) -> bool:
+        """Whether SIGKILL ended it."""
+        return self._process is not None and self._process.returncode == -signal.SIGKILL
 
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from tests.integration.conftest import REPOSITORY
 
 import lakehouse.definitions
-from lakehouse.components.streaming import DATA_VERSION_TAG
+from lakehouse.components.versions import DATA_VERSION_TAG
+from tests.integration.conftest import REPOSITORY
 
 NOON = datetime(2026, 1, 1, 12, 0, 30, tzinfo=UTC)
 
@@ -22,16 +22,19 @@ class Graph:
         self.instance = instance
         self.now = NOON
         self.cursor: object = None
+        self.days: dict[str, set[str | None]] = {}
 
     def tick(self, after: timedelta = timedelta(seconds=15)) -> set[str]:
-        """The assets that are asked for."""
+        """The assets that are asked for; ``days`` then has the partitions."""
         self.now += after
         result = dg.evaluate_automation_conditions(
             self.definitions, self.instance, cursor=self.cursor, evaluation_time=self.now
         )
         self.cursor = result.cursor
         keys = self.definitions.resolve_asset_graph().get_all_asset_keys()
-        return {key.to_user_string() for key in keys if result.get_num_requested(key)}
+        asked = {key.to_user_string(): key for key in keys if result.get_num_requested(key)}
+        self.days = {name: result.get_requested_partitions(key) for name, key in asked.items()}
+        return set(asked)
 
     def has(self, asset: str, version: int = 1) -> None:
         """As if ``asset`` had been written."""
@@ -55,6 +58,19 @@ def test_what_needs_no_stream_comes_first_then_every_model_with_the_first_data(g
     assert graph.tick() == set()
     graph.has("raw/orders")
     assert graph.tick() >= {"staging/stg_orders", "marts/fct_orders_daily", "marts/fct_daily_revenue"}
+
+
+def test_increments_of_daily_models_go_by_the_last_day_and_a_view_waits_for_no_other(graph: Graph) -> None:
+    graph.now = NOON + timedelta(days=30)
+    graph.tick()
+    for asset in ("marts/dim_fx_rates", "marts/dim_customers", "raw/orders"):
+        graph.has(asset)
+    graph.tick()
+    assert graph.days["marts/fct_orders_daily"] == {"2026-01-31"}
+    assert "marts/rpt_orders" not in graph.days
+    facts = dg.AssetMaterialization(["marts", "fct_orders_daily"], partition="2026-01-31")
+    graph.instance.report_runless_asset_event(facts)
+    assert graph.tick() == {"marts/rpt_orders"}
 
 
 def test_no_model_is_asked_for_while_something_upstream_is_missing(graph: Graph) -> None:

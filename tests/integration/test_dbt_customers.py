@@ -8,13 +8,13 @@ import duckdb
 import pyarrow as pa
 import pytest
 from dbt.contracts.graph.manifest import Manifest
-from tests.lakehouse_dbt import Event, Lakehouse, messages, parse
 
 from lakehouse.generator.config import DEFAULT_CUSTOMERS, GeneratorConfig
 from lakehouse.generator.stream import OrderGenerator
 from lakehouse.local.customers import ensure_customers
 from lakehouse.settings import Settings
 from lakehouse.storage.postgres import attach, password
+from tests.lakehouse_dbt import Event, Lakehouse, messages, parse
 
 DIMENSION = "marts.dim_customers"
 MODEL = ("--select", "dim_customers")

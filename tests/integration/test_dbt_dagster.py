@@ -8,11 +8,11 @@ from typing import Any
 import dagster as dg
 import pytest
 from dagster_dbt import DbtCliResource, dbt_assets
-from tests.lakehouse_dbt import PROJECT, REPOSITORY, Event, Lakehouse, parse
 
 from lakehouse.local.customers import ensure_customers
 from lakehouse.settings import Settings
 from lakehouse.storage.postgres import password
+from tests.lakehouse_dbt import PROJECT, REPOSITORY, Event, Lakehouse, parse
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from dbt.contracts.graph.manifest import Manifest
+
 from tests.lakehouse_dbt import parse
 
 MODELS = (

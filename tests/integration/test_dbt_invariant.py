@@ -1,8 +1,9 @@
 """The invariant: whatever happened to the sources, and however runs ended, increments equal a full refresh.
 
 Hypothesis makes up histories of a source: events in and out of order, duplicates, updates, deletes, changed exchange
-rates, compaction, a new column; runs in between, some of which die at a commit or meet another run. After every run
-that succeeds, the tables must hold exactly what the models compute from all rows.
+rates, compaction, a new column; runs in between, some of which die at a commit or meet another run, and some of which
+also compute days of the past anew. After every run that succeeds, the tables must hold exactly what the models compute
+from all rows.
 
 INVARIANT_SEQUENCES=2000 tries more of them than the 200 that continuous integration does.
 """
@@ -27,13 +28,13 @@ from dbt.contracts.graph.manifest import Manifest
 from deltalake import DeltaTable, write_deltalake
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
-from tests.lakehouse_dbt import PROJECT, Event, Lakehouse, messages, parse
 
 from lakehouse.dbt_delta.batch import Batch, Outcome
 from lakehouse.dbt_delta.merge import merge
 from lakehouse.dbt_delta.strategies import STRATEGIES
 from lakehouse.storage import commit, log
 from lakehouse.storage.duck import delta_scan_sql, load_delta_extension
+from tests.lakehouse_dbt import PROJECT, Event, Lakehouse, day, messages, parse
 
 SEQUENCES = int(os.environ.get("INVARIANT_SEQUENCES", "200"))
 #: They are played in shares, by as many processes as there are cores for them.
@@ -55,10 +56,18 @@ events = st.builds(
 
 @dataclass(frozen=True)
 class Run:
-    """A dbt run that is left alone, or whose commit to ``model`` meets something."""
+    """A dbt run that is left alone, or whose commit to ``model`` meets something; ``days`` are computed anew."""
 
     fate: str = "succeeds"
     model: str = MODELS[0]
+    days: tuple[int, int] | None = None
+
+    @property
+    def arguments(self) -> list[str]:
+        if self.days is None:
+            return []
+        first, after = (day(number).isoformat() for number in self.days)
+        return ["--event-time-start", first, "--event-time-end", after]
 
 
 changes = st.one_of(
@@ -72,7 +81,8 @@ changes = st.one_of(
     st.just(("new column", None)),
 )
 fates = st.sampled_from(["succeeds", "succeeds", "dies before", "dies after", "meets another run", "stops after"])
-runs = st.builds(Run, fate=fates, model=st.sampled_from(MODELS))
+backfills = st.sampled_from([None, None, (0, 1), (1, 3), (0, 4)])
+runs = st.builds(Run, fate=fates, model=st.sampled_from(MODELS), days=backfills)
 histories = st.lists(st.tuples(st.lists(changes, min_size=1, max_size=4), runs), min_size=1, max_size=3)
 History = list[tuple[list[tuple[str, Any]], Run]]
 
@@ -183,7 +193,7 @@ class Workshop:
             selected = selected[: MODELS.index(run.model) + 1]
         quick = ["--no-write-json", "--no-populate-cache", "--log-level", "none", "--log-level-file", "none"]
         with fate_of(run) as impossible:
-            result = lakehouse.dbt("run", *quick, "--select", *selected)
+            result = lakehouse.dbt("run", *quick, *run.arguments, "--select", *selected)
         assert not impossible
         if run.fate == "succeeds":
             assert result.success, messages(result)

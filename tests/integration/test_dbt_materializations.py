@@ -11,9 +11,9 @@ import duckdb
 import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
-from tests.lakehouse_dbt import PROJECT, Lakehouse, messages
 
 from lakehouse.storage.duck import load_delta_extension
+from tests.lakehouse_dbt import PROJECT, Lakehouse, messages
 
 _PROJECT_FILE = """
 name: shop

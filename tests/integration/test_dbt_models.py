@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from dbt.contracts.graph.manifest import Manifest
-from tests.lakehouse_dbt import PROJECT, Event, Lakehouse, day, messages, minute, parse
 
 from lakehouse.dbt_delta.progress import consumed_version
 from lakehouse.storage import commit, log
+from tests.lakehouse_dbt import PROJECT, Event, Lakehouse, day, messages, minute, parse
 
 MODELS = ("staging.stg_orders", "marts.fct_orders_daily", "marts.fct_daily_revenue")
 DAY = 24 * 60

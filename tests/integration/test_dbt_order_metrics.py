@@ -7,11 +7,11 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
-from tests.lakehouse_dbt import PROJECT, REPOSITORY, Lakehouse, messages, minute
 
 from lakehouse.contracts.generate import generated_files
 from lakehouse.contracts.loader import find_contract
 from lakehouse.storage.create import table_properties
+from tests.lakehouse_dbt import PROJECT, REPOSITORY, Lakehouse, messages, minute
 
 MART = "marts.mart_order_metrics"
 MODEL = ("--select", "mart_order_metrics")
@@ -98,6 +98,16 @@ def test_the_latest_version_of_a_window_wins_in_whatever_order_they_come(lakehou
 def test_a_window_whose_rows_are_gone_goes_too(lakehouse: Lakehouse) -> None:
     stream(lakehouse, "streaming.order_metrics", (0, "paid", 3, 30, 9), (5, None, 1, 10, 9))
     lakehouse.run(*MODEL)
+    lakehouse.table("streaming.order_metrics").delete("status = 'paid'")
+    lakehouse.run(*MODEL)
+    assert held(lakehouse) == [("streaming.order_metrics", minute(5), "unknown", 1, 10, 10.0)]
+
+
+def test_a_column_that_the_table_lacks_is_added_while_windows_go(lakehouse: Lakehouse) -> None:
+    stream(lakehouse, "streaming.order_metrics", (0, "paid", 3, 30, 9), (5, None, 1, 10, 9))
+    lakehouse.run(*MODEL)
+    older = lakehouse.table(MART).to_pyarrow_table().drop_columns(["average_amount_cents"])
+    write_deltalake(lakehouse.catalog.uri(MART), older, mode="overwrite", schema_mode="overwrite")
     lakehouse.table("streaming.order_metrics").delete("status = 'paid'")
     lakehouse.run(*MODEL)
     assert held(lakehouse) == [("streaming.order_metrics", minute(5), "unknown", 1, 10, 10.0)]

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.lakehouse_dbt import PROJECT, REPOSITORY, Event, Lakehouse
 from tests.waiting import wait_for
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import duckdb
 import psutil
 import pytest
-from tests.waiting import wait_for
 
 from lakehouse.local.customers import ensure_customers
 from lakehouse.local.postgres import data_dir, prepare_server, server_answers, server_command
 from lakehouse.settings import Settings, load_settings
 from lakehouse.storage.postgres import attach
+from tests.waiting import wait_for
 
 COUNT = "SELECT count(*) FROM postgres.public.customers"
 

@@ -3,19 +3,22 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from dbt.contracts.graph.manifest import Manifest
-from tests.conftest import free_port
-from tests.lakehouse_dbt import Event, Lakehouse, parse
 
-from lakehouse.settings import load_settings
+from lakehouse.local.checks import MachineError, check_machine
+from lakehouse.local.supervisor import Supervisor
+from lakehouse.settings import Settings, load_settings
 from lakehouse.storage import Catalog, table_stats
 from lakehouse.storage.catalog import StoreError
 from lakehouse.storage.changes import change_feed, rows_sql
 from lakehouse.storage.duck import connect
+from tests.conftest import free_port
+from tests.lakehouse_dbt import Event, Lakehouse, parse
 
 LAKEHOUSE = Path(sys.executable).with_name("lakehouse")
 
@@ -104,6 +107,15 @@ def test_a_refused_key_is_told_without_printing_it(lakehouse: Lakehouse) -> None
     assert "given are: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY" in done.stderr
     assert "not-the-secret" not in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_up_says_what_is_wrong_with_the_store_before_it_starts_anything(
+    lakehouse: Lakehouse, tmp_path: Path, make_settings: Callable[..., Settings]
+) -> None:
+    settings = make_settings(tmp_path / "state", root="s3://nowhere/lake")
+    with pytest.raises(MachineError, match=r"no access to s3://nowhere/lake at http.*: there is no bucket 'nowhere'"):
+        check_machine(settings, Supervisor(settings), ())
+    check_machine(make_settings(tmp_path / "state", root=lakehouse.catalog.root), Supervisor(settings), ())
 
 
 def test_a_store_that_is_away_is_named_with_its_address(lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The whole slice: Kafka → Spark → Delta → Dagster → dbt → Delta, with the Spark job killed on the way.
+"""The whole slice: Kafka with TLS and SASL → Spark → Delta → Dagster → dbt → Delta, the Spark job killed on the way.
 
 The oracle is the generator's own record of what the broker confirmed.
 """
@@ -13,9 +13,6 @@ from pathlib import Path
 import pytest
 from duckdb import DuckDBPyConnection
 from pydantic import SecretStr
-from tests.integration.conftest import REPOSITORY, Broker
-from tests.integration.spark_job import SparkJob
-from tests.waiting import wait_for
 
 from lakehouse.contracts import find_contract
 from lakehouse.generator.config import GeneratorConfig
@@ -28,6 +25,9 @@ from lakehouse.settings import Settings
 from lakehouse.storage import Catalog, table_stats
 from lakehouse.storage.duck import connect
 from lakehouse.storage.postgres import password
+from tests.integration.conftest import REPOSITORY, SASL, Broker
+from tests.integration.spark_job import SparkJob
+from tests.waiting import wait_for
 
 EVENTS = 50_000
 CONTRACT = (REPOSITORY / "streaming" / "contracts" / "orders.yaml").read_text()
@@ -49,7 +49,9 @@ class Ingested:
 
 
 @pytest.fixture(scope="module")
-def settings(broker: Broker, make_state: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def settings(
+    secured_broker: Broker, make_state: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory
+) -> Settings:
     directory = tmp_path_factory.mktemp("slice")
     contracts = directory / "contracts"
     contracts.mkdir()
@@ -58,10 +60,18 @@ def settings(broker: Broker, make_state: Callable[..., Settings], tmp_path_facto
         CONTRACT.replace("topic: orders.events", "topic: slice.orders")
         .replace("freshness: 1 minute", "freshness: 6 seconds")
         .replace("engine: auto", "engine: spark")
-        .replace("max_offsets_per_trigger: 100000", "max_offsets_per_trigger: 4000")
+        .replace(
+            "max_offsets_per_trigger: 100000", "max_offsets_per_trigger: 4000\n  catch_up_offsets_per_trigger: 4000"
+        )
     )
     (contracts / "orders.yaml").write_text(text)
-    return make_state(directory / "state", contracts_dir=contracts, kafka_bootstrap_servers=broker.bootstrap_servers)
+    return make_state(
+        directory / "state",
+        contracts_dir=contracts,
+        kafka_bootstrap_servers=secured_broker.bootstrap_servers,
+        kafka_ssl_ca=str(secured_broker.settings.kafka_local_ca),
+        **SASL,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -79,11 +89,11 @@ def ingested(settings: Settings) -> Ingested:
     try:
         job.start()
         for reached, kill in ((0.2, job.kill_driver), (0.5, job.kill_everything)):
-            wait_for(lambda: held(settings) > reached * EVENTS, f"{reached:.0%} of the rows", 180, job.tail)  # noqa: B023
+            wait_for(lambda: held(settings) > reached * EVENTS, f"{reached:.0%} of the rows", 400, job.tail)  # noqa: B023
             kill()
             held_at_kills.append(held(settings))
             job.start()
-        wait_for(lambda: held(settings) >= EVENTS or not job.running(), "all rows", 240, job.tail)
+        wait_for(lambda: held(settings) >= EVENTS or not job.running(), "all rows", 400, job.tail)
         exit_code = job.terminate(90)
     finally:
         job.clean_up()
@@ -223,3 +233,10 @@ def test_a_second_run_on_an_unchanged_source_commits_nothing(materialized: Inges
     ]
     subprocess.run([*dbt, *target], env=environment, cwd=REPOSITORY, check=True, timeout=300)
     assert [catalog.open(name).version() for name in names] == before
+
+
+def test_no_log_and_no_table_holds_the_password_of_kafka(materialized: Ingested) -> None:
+    written = [file for file in materialized.settings.state_dir.rglob("*") if file.is_file()]
+    assert {"spark.log", "00000000000000000000.json"} <= {file.name for file in written}
+    secret = SASL["kafka_sasl_password"].encode()
+    assert [file for file in written if secret in file.read_bytes()] == []

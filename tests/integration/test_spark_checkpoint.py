@@ -147,26 +147,26 @@ class TestWithKafka:
         assert sum(ranges[0].end.values()) + sum(later.size for later in ranges[1:]) == 8
 
     def test_the_broker_tells_partitions_and_their_first_offsets(self, broker: Broker, topic: str) -> None:
-        with TopicOffsets(broker.bootstrap_servers, topic) as offsets:
+        with TopicOffsets(broker.settings.kafka, topic) as offsets:
             assert offsets.partitions() == [0, 1]
             assert offsets.beginning([0, 1]) == {0: 0, 1: 0}
 
     def test_the_id_tells_a_topic_from_an_earlier_one_of_its_name(self, broker: Broker, topic: str) -> None:
-        with TopicOffsets(broker.bootstrap_servers, topic) as offsets:
+        with TopicOffsets(broker.settings.kafka, topic) as offsets:
             first = offsets.topic_id()
             assert offsets.topic_id() == first
             assert offsets.end([0, 1]) == {0: 6, 1: 2}
         admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers})
         admin.delete_topics([topic])[topic].result(30)
-        with TopicOffsets(broker.bootstrap_servers, topic) as offsets, pytest.raises(TopicMissingError):
+        with TopicOffsets(broker.settings.kafka, topic) as offsets, pytest.raises(TopicMissingError):
             offsets.topic_id()
         admin.create_topics([NewTopic(topic, 2, 1)])[topic].result(30)
-        with TopicOffsets(broker.bootstrap_servers, topic) as offsets:
+        with TopicOffsets(broker.settings.kafka, topic) as offsets:
             assert offsets.topic_id() != first
 
     def test_a_topic_that_there_is_not_is_told(self, broker: Broker) -> None:
         with (
-            TopicOffsets(broker.bootstrap_servers, "nope") as offsets,
+            TopicOffsets(broker.settings.kafka, "nope") as offsets,
             pytest.raises(TopicMissingError, match="'nope'"),
         ):
             offsets.partitions()

@@ -12,13 +12,13 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
-from tests.contracts import visits_contract
 
 from lakehouse.contracts import ColumnType, Contract, find_contract
 from lakehouse.generator.config import GeneratorConfig
 from lakehouse.generator.faults import MalformedKind
 from lakehouse.generator.stream import OrderGenerator
 from lakehouse_spark.parse import parse_events
+from tests.contracts import visits_contract
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 BROKER_TIME = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)

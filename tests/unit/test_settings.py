@@ -79,9 +79,56 @@ def test_a_relative_path_is_taken_from_home_wherever_one_stands(
     assert str(getattr(load_settings({"home": project}), name)) == str(project / "data" / "here")
 
 
+@pytest.mark.parametrize("scheme", ["s3", "s3a"])
+def test_an_address_loses_its_last_slash_and_s3_has_the_scheme_that_its_reader_knows(
+    project: Path, scheme: str
+) -> None:
+    address = f"{scheme}://bucket/lake/"
+    assert load_settings({"home": project, "root": address}).root == "s3://bucket/lake"
+    assert load_settings({"home": project, "checkpoint_root": address}).checkpoint_root == "s3a://bucket/lake"
+
+
 @pytest.mark.parametrize("name", ["root", "checkpoint_root"])
-def test_an_address_is_left_as_it_is_but_for_the_last_slash(project: Path, name: str) -> None:
-    assert getattr(load_settings({"home": project, name: "s3://bucket/lake/"}), name) == "s3://bucket/lake"
+@pytest.mark.parametrize("character", ["#", "?", "%"])
+@pytest.mark.parametrize("place", ["s3://bucket/team{}1/lake", "/data/team{}1/lake"])
+def test_a_place_that_an_address_would_cut_short_is_refused(
+    project: Path, name: str, character: str, place: str
+) -> None:
+    with pytest.raises(SettingsError) as error:
+        load_settings({"home": project, name: place.format(character)})
+    assert f"LAKEHOUSE_{name.upper()}=" in str(error.value)
+    assert f"team{character}1" in str(error.value)
+    assert f"holds {character}, which" in str(error.value)
+    assert "name one without #, ? and %" in str(error.value)
+
+
+@pytest.mark.parametrize("place", ["s3://bucket/team 1+ü/lake", "/data/team 1+ü/lake"])
+def test_other_characters_may_be_in_it(project: Path, place: str) -> None:
+    assert load_settings({"home": project, "root": place}).root == place
+
+
+@pytest.mark.parametrize("host", ["mail.example.org", "10.0.0.7", "localhost.example.org"])
+def test_a_password_of_mail_is_not_sent_in_clear(project: Path, host: str) -> None:
+    login = {"home": project, "notify_smtp_host": host, "notify_smtp_user": "ann", "notify_smtp_password": "hunter2"}
+    with pytest.raises(SettingsError) as error:
+        load_settings(login)
+    assert str(error.value).startswith("LAKEHOUSE_NOTIFY_SMTP_USER='ann'")
+    assert f"would go to {host} in clear: set LAKEHOUSE_NOTIFY_SMTP_SECURITY to starttls or tls" in str(error.value)
+    assert "hunter2" not in str(error.value)
+    assert load_settings({**login, "notify_smtp_security": "starttls"}).notify_smtp_user == "ann"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+def test_on_one_machine_mail_needs_no_encryption(project: Path, host: str) -> None:
+    told = {"home": project, "notify_smtp_host": host, "notify_smtp_user": "ann"}
+    assert load_settings(told).notify_smtp_user == "ann"
+
+
+def test_checkpoints_are_with_the_tables_on_s3(project: Path) -> None:
+    settings = load_settings({"home": project, "root": "s3://bucket/lake/"})
+    assert settings.checkpoint_root == "s3a://bucket/lake/_checkpoints"
+    elsewhere = load_settings({"home": project, "root": "s3://bucket/lake", "checkpoint_root": "/data/checkpoints"})
+    assert elsewhere.checkpoint_root == "/data/checkpoints"
 
 
 @pytest.mark.parametrize(
@@ -99,6 +146,50 @@ def test_clients_talk_to_the_local_broker_unless_told_otherwise(project: Path) -
     assert load_settings({"home": project, "kafka_port": 1234}).kafka_bootstrap_servers == "127.0.0.1:1234"
     elsewhere = load_settings({"home": project, "kafka_port": 1234, "kafka_bootstrap_servers": "a:1,b:2"})
     assert elsewhere.kafka_bootstrap_servers == "a:1,b:2"
+
+
+SASL = {"kafka_security_protocol": "SASL_SSL", "kafka_sasl_username": "ann", "kafka_sasl_password": "hunter2"}
+
+
+def test_the_local_broker_is_known_by_a_certificate_of_its_own(project: Path) -> None:
+    local = load_settings({"home": project, **SASL})
+    assert local.kafka.ca_file == str(project / ".lakehouse" / "kafka-tls" / "ca.pem")
+    elsewhere = {"home": project, **SASL, "kafka_bootstrap_servers": "broker:9093"}
+    assert load_settings(elsewhere).kafka.ca_file == ""
+    assert load_settings({**elsewhere, "kafka_ssl_ca": "/ca.pem"}).kafka.ca_file == "/ca.pem"
+
+
+@pytest.mark.parametrize("name", ["kafka_sasl_username", "kafka_sasl_password"])
+def test_sasl_needs_a_user_and_a_password(project: Path, name: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        load_settings({"home": project, **SASL, name: ""})
+    assert str(error.value).startswith(f"LAKEHOUSE_{name.upper()}=")
+    assert "LAKEHOUSE_KAFKA_SECURITY_PROTOCOL=SASL_SSL needs it" in str(error.value)
+
+
+def test_a_password_that_java_would_read_otherwise_is_refused_and_not_shown(project: Path) -> None:
+    with pytest.raises(SettingsError, match=r"^LAKEHOUSE_KAFKA_SASL_PASSWORD=\(hidden\): .*neither \" nor") as error:
+        load_settings({"home": project, **SASL, "kafka_sasl_password": 'hun"ter2'})
+    assert "ter2" not in str(error.value)
+
+
+def test_an_unknown_protocol_is_told_with_those_there_are(project: Path) -> None:
+    with pytest.raises(SettingsError, match=r"LAKEHOUSE_KAFKA_SECURITY_PROTOCOL='TLS': .*'SASL_SSL'"):
+        load_settings({"home": project, "kafka_security_protocol": "TLS"})
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ({}, "http://127.0.0.1:3000"),
+        ({"dagster_host": "0.0.0.0", "dagster_port": 3210}, "http://127.0.0.1:3210"),  # noqa: S104
+        ({"dagster_url": "https://dagster.example.com/lake/"}, "https://dagster.example.com/lake"),
+    ],
+)
+def test_dagster_is_where_it_listens_unless_told(project: Path, given: dict[str, object], url: str) -> None:
+    settings = load_settings({"home": project, **given})
+    assert settings.dagster_url == url
+    assert settings.webserver_url == f"http://127.0.0.1:{settings.dagster_port}"
 
 
 @pytest.mark.parametrize(
@@ -176,7 +267,10 @@ def test_the_environment_for_others_holds_every_setting(project: Path) -> None:
 
 ports = st.integers(1, 65535)
 words = st.text(
-    st.characters(codec="utf-8", exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=9
+    # Of these the last three are refused in places.
+    st.characters(codec="utf-8", exclude_characters="\0#?%", exclude_categories=["Cs"]),
+    min_size=1,
+    max_size=9,
 )
 
 

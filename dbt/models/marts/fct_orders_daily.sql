@@ -6,6 +6,7 @@
     cluster_by=['customer_id', 'status'],
     on_partition_change='move',
     on_schema_change='append_new_columns',
+    event_time='order_date',
 ) }}
 
 {%- set columns = ['order_id', 'customer_id', 'amount_cents', 'currency', 'status', 'event_time', 'created_at', 'order_date'] %}
@@ -18,23 +19,38 @@ rate_changes as (
     select distinct currency from {{ delta_changes(ref('dim_fx_rates'), ['currency', 'usd_rate']) }}
 ),
 
+-- Orders that may be nowhere but in the table. They are looked up, and deleted where they are not found.
+gone as (
+    select distinct order_id from order_changes where _change_type = 'delete'
+    {%- if is_incremental() %}
+    union
+    select order_id from {{ this }} where {{ backfilled('order_date') }}
+    {%- endif %}
+),
+
 {% if is_incremental() -%}
--- Customers whose row of orders changed, not merely the status of one: their sequences are counted again.
+-- Customers whose row of orders changed, not merely the status of one: their sequences are counted again. So are those of
+-- customers with an order on a day that is asked for.
 recounted as (
     select distinct customer_id
     from (
         select customer_id
         from order_changes
         group by order_id, customer_id, created_at
-        having count(*) filter (_change_type = 'insert') <> count(*) filter (_change_type = 'delete')
+        having count(*) filter (where _change_type = 'insert') <> count(*) filter (where _change_type = 'delete')
     )
+    union
+    select customer_id from {{ ref('stg_orders') }} where {{ backfilled('order_date') }}
+    union
+    select customer_id from {{ this }} where {{ backfilled('order_date') }}
 ),
 {%- endif %}
 
 sequences as (
     select
         order_id,
-        row_number() over (partition by customer_id order by created_at, order_id) as customer_order_sequence
+        cast(row_number() over (partition by customer_id order by created_at, order_id) as bigint)
+            as customer_order_sequence
     from {{ ref('stg_orders') }}
     {%- if is_incremental() %}
     where customer_id in (select customer_id from recounted)
@@ -52,7 +68,10 @@ held as (
 touched as (
     select order_id from order_changes
     union
-    select order_id from {{ ref('stg_orders') }} where currency in (select currency from rate_changes)
+    select order_id from gone
+    union
+    select order_id from {{ ref('stg_orders') }}
+    where currency in (select currency from rate_changes) or {{ backfilled('order_date') }}
     union
     select sequences.order_id from sequences left join held using (order_id)
     where held.customer_order_sequence is distinct from sequences.customer_order_sequence
@@ -72,9 +91,10 @@ select
     orders.status,
     orders.currency,
     orders.amount_cents,
+    -- 19 digits hold any bigint, and with the 18 of a rate the product is exact: of 38 digits, Spark would round it first.
     case
         when orders.currency = 'USD' then orders.amount_cents
-        else cast(round(cast(orders.amount_cents as decimal(20, 0)) * rates.usd_rate) as bigint)
+        else cast(round(cast(orders.amount_cents as decimal(19, 0)) * rates.usd_rate) as bigint)
     end as amount_usd_cents,
     {% if is_incremental() -%}
     coalesce(sequences.customer_order_sequence, held.customer_order_sequence) as customer_order_sequence,
@@ -86,7 +106,7 @@ select
     orders.order_date,
     orders.order_date is null as _deleted
 from orders
-full join (select distinct order_id from order_changes where _change_type = 'delete') as gone using (order_id)
+full join gone using (order_id)
 left join {{ ref('dim_fx_rates') }} as rates on rates.currency = orders.currency
 left join sequences using (order_id)
 {%- if is_incremental() %}

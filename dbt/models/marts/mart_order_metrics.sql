@@ -8,14 +8,19 @@
     incremental_strategy='merge',
     unique_key=['source_table', 'window_start', 'window_end', 'status'],
     on_schema_change='append_new_columns',
+    event_time='window_start',
 ) }}
 
 -- Windows are few and their tables come and go, so all of them are compared; the merge writes those that differ.
 with versions as (
     select
-        null::varchar as source_table, null::timestamptz as window_start, null::timestamptz as window_end,
-        null::varchar as status, null::bigint as order_count, null::bigint as total_amount_cents,
-        null::timestamptz as emitted_at
+        cast(null as {{ dbt.type_string() }}) as source_table,
+        cast(null as {{ type_instant() }}) as window_start,
+        cast(null as {{ type_instant() }}) as window_end,
+        cast(null as {{ dbt.type_string() }}) as status,
+        cast(null as bigint) as order_count,
+        cast(null as bigint) as total_amount_cents,
+        cast(null as {{ type_instant() }}) as emitted_at
     where false
     {%- for table in declared -%}
     {%- set relation = source('streaming', table) -%}
@@ -44,8 +49,15 @@ select
 from latest
 {#- `dbt build --empty` reads no window, which says nothing of any. #}
 {%- if is_incremental() and not flags.EMPTY %}
-union all by name
-select held.*, true as _deleted
+union all
+{#- Deleted by its keys: `held` has no column yet that this model gets with this very run. #}
+select
+    source_table, window_start, window_end, status,
+    cast(null as bigint) as order_count,
+    cast(null as bigint) as total_amount_cents,
+    cast(null as double) as average_amount_cents,
+    cast(null as {{ type_instant() }}) as emitted_at,
+    true as _deleted
 from {{ this }} as held
 anti join latest using (source_table, window_start, window_end, status)
 {%- endif %}

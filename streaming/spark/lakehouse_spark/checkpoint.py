@@ -1,7 +1,9 @@
 """What a query's checkpoint says about offsets, read through Hadoop's file system so that s3a works as disk does."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from py4j.java_gateway import JavaObject
 from pyspark.sql import SparkSession
@@ -39,9 +41,13 @@ class Checkpoint:
         """The newest batch that was planned, whether it was committed or not."""
         return self._newest("offsets")
 
+    def committed_batch(self) -> int | None:
+        """The newest batch that was committed."""
+        return self._newest("commits")
+
     def committed_offsets(self) -> Offsets | None:
         """Where the newest batch that was committed ended; None when there is none."""
-        committed = self._newest("commits")
+        committed = self.committed_batch()
         return None if committed is None else self._offsets(committed)
 
     def batch_range(self, batch: int) -> BatchRange:
@@ -52,6 +58,17 @@ class Checkpoint:
         # A partition that was added to the topic since is read from its beginning.
         return BatchRange(start={**dict.fromkeys(end, 0), **self._offsets(batch - 1)}, end=end)
 
+    def source_offset(self, batch: int) -> Mapping[str, Any]:
+        """What the source of ``batch`` wrote of where it ended, in its own terms."""
+        # Spark's offset log: a version line, the batch's metadata, then one line of JSON a source.
+        offset: Mapping[str, Any] = json.loads(self._text(self._path(f"offsets/{batch}")).splitlines()[2])
+        return offset
+
+    def table_id(self) -> str | None:
+        """The id of the Delta table that was read, which each batch tells; None for another kind of source."""
+        last = self.last_batch()
+        return None if last is None else self.source_offset(last).get("reservoirId")
+
     def read(self, name: str) -> str | None:
         """The file ``name`` of the checkpoint's own directory, which Spark leaves alone; None where there is none."""
         path = self._path(name)
@@ -60,6 +77,11 @@ class Checkpoint:
     def write(self, name: str, text: str) -> None:
         """Writes the file ``name``, whole or not at all."""
         self._write(self.location, name, text)
+
+    def delete(self, name: str) -> None:
+        """Deletes the directory or file ``name``, where there is one."""
+        path = self._path(name)
+        self._filesystem(path).delete(path, True)
 
     def replace(self, name: str, text: str, label: str) -> None:
         """Sets the checkpoint aside under ``label`` and begins another, which holds the file ``name``.
@@ -90,9 +112,8 @@ class Checkpoint:
         return max((int(name) for name in names if name.isdigit()), default=None)
 
     def _offsets(self, batch: int) -> Offsets:
-        # Spark's offset log: a version line, the batch's metadata, then one line of JSON a source.
-        source = json.loads(self._text(self._path(f"offsets/{batch}")).splitlines()[2])
-        return {int(partition): int(offset) for partition, offset in source.get(self._topic, {}).items()}
+        held = self.source_offset(batch).get(self._topic, {})
+        return {int(partition): int(offset) for partition, offset in held.items()}
 
     def _text(self, path: JavaObject) -> str:
         stream = self._filesystem(path).open(path)
@@ -103,19 +124,25 @@ class Checkpoint:
         return text
 
     def _write(self, location: str, name: str, text: str) -> None:
+        if location.startswith("s3a://"):
+            # An object appears whole or not at all, and in place of the one before.
+            self._create(self._absolute(f"{location}/{name}"), text)
+            return
         partial = self._absolute(f"{location}/.{name}.partial")
-        filesystem = self._filesystem(partial)
-        stream = filesystem.create(partial, True)
-        try:
-            stream.write(bytearray(text.encode()))
-        finally:
-            stream.close()
+        self._create(partial, text)
         # The plain rename of a file system replaces nothing, and to delete first would leave a moment without either.
         rename = self._jvm("org.apache.hadoop.fs.Options$Rename")
         options = self._jvm("java.lang.reflect.Array").newInstance(rename.OVERWRITE.getDeclaringClass(), 1)
         options[0] = rename.OVERWRITE
         context = self._jvm("org.apache.hadoop.fs.FileContext").getFileContext(partial.toUri(), self._configuration())
         context.rename(partial, self._absolute(f"{location}/{name}"), options)
+
+    def _create(self, path: JavaObject, text: str) -> None:
+        stream = self._filesystem(path).create(path, True)
+        try:
+            stream.write(bytearray(text.encode()))
+        finally:
+            stream.close()
 
     def _rename(self, location: str, target: str) -> None:
         path = self._absolute(location)

@@ -12,10 +12,13 @@ from typing import Protocol
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
-from lakehouse.contracts.model import KafkaSource
+from lakehouse.contracts.source import KafkaSource
 from lakehouse_spark.broker import TopicOffsets
 from lakehouse_spark.checkpoint import BatchRange, Offsets
 from lakehouse_spark.origin import Origin, TopicRecreatedError
+
+#: What to do about expired events where the table can record them.
+GO_ON = "To go on without them, and have them recorded in quarantine, set `fail_on_data_loss: false` in the contract"
 
 
 class DataLossError(RuntimeError):
@@ -74,20 +77,31 @@ class GapGuard:
     planned: Callable[[int], BatchRange]
     topic_id: Callable[[], str]
     connect: Callable[[], TopicOffsets]
+    remedy: str = GO_ON
 
     def refuse(self, batch_id: int) -> None:
         """After a batch failed to be read: raises DataLossError when that is because a part of it expired, and
         TopicRecreatedError when the topic is another one by now.
         """
         planned = self.planned(batch_id)
-        self._same_topic()
+        self.verify()
         gaps = expired(self.source.topic, planned, self._beginning(planned.start))
         if gaps and self.source.fail_on_data_loss:
             lost = "; ".join(str(gap) for gap in gaps)
-            raise DataLossError(
-                f"{lost}. To go on without them, and have them recorded in quarantine, set `fail_on_data_loss: false` "
-                "in the contract"
+            raise DataLossError(f"{lost}. {self.remedy}")
+
+    def verify(self) -> None:
+        """Before a batch is written: raises TopicRecreatedError when the topic is another one than began it."""
+        topic_id = self.topic_id()
+        if topic_id != self.origin.topic_id:
+            raise TopicRecreatedError(
+                f"topic {self.source.topic} was deleted and created again while it was read: its id is {topic_id}, and "
+                f"was {self.origin.topic_id}. The next start tells what that means and goes on as the contract says"
             )
+
+    def size(self, batch_id: int) -> int:
+        """How many offsets a batch spans."""
+        return self.planned(batch_id).size
 
     def lost(self, read: Mapping[int, ReadRange], rows: DataFrame, batch_id: int) -> list[Loss]:
         """After a batch was read as ``rows``, per partition ``read``: what of it had expired before.
@@ -101,7 +115,7 @@ class GapGuard:
         TopicRecreatedError.
         """
         planned = self.planned(batch_id)
-        self._same_topic()
+        self.verify()
         lost: list[Loss] = list(self.origin.abandoned) if batch_id == 0 else []
         if self.source.fail_on_data_loss:
             return lost
@@ -114,14 +128,6 @@ class GapGuard:
             if unread is not None:
                 lost.append(unread)
         return lost
-
-    def _same_topic(self) -> None:
-        topic_id = self.topic_id()
-        if topic_id != self.origin.topic_id:
-            raise TopicRecreatedError(
-                f"topic {self.source.topic} was deleted and created again while it was read: its id is {topic_id}, and "
-                f"was {self.origin.topic_id}. The next start tells what that means and goes on as the contract says"
-            )
 
     def _beginning(self, partitions: Mapping[int, int]) -> Offsets:
         with self.connect() as topic:

@@ -9,13 +9,21 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from lakehouse.contracts.model import KafkaSource
+from lakehouse.contracts.source import KafkaSource
 from lakehouse.errors import LakehouseError
 from lakehouse_spark.broker import TopicOffsets
 from lakehouse_spark.checkpoint import Checkpoint, Offsets
 
 _LOG = logging.getLogger(__name__)
-_FILE = "origin.json"
+#: What a checkpoint keeps it in.
+ORIGIN = "origin.json"
+
+
+#: What to do about a topic that was created again, where the table can record what is gone with the old one.
+GO_ON = (
+    "To record that in quarantine and read the new topic from its beginning into the same table, set "
+    "`fail_on_data_loss: false` in the contract; to begin anew, move the tables and the checkpoint {checkpoint} away"
+)
 
 
 class TopicRecreatedError(LakehouseError):
@@ -58,22 +66,32 @@ class Beginning:
     connect: Callable[[], TopicOffsets]
     held: Callable[[], Offsets]
     held_rejected: Callable[[], Offsets]
+    remedy: str = GO_ON
 
     def origin(self) -> Origin:
+        """The origin of the checkpoint, noted in it."""
+        found = self.find()
+        self.note(found)
+        return found
+
+    def note(self, origin: Origin) -> None:
+        """Keeps ``origin``, which ``find`` has found, with the checkpoint."""
+        self.checkpoint.write(ORIGIN, _text(origin))
+
+    def find(self) -> Origin:
         """The origin of the checkpoint, which is a new one where the topic was made anew and the contract goes on.
 
         Raises TopicRecreatedError where it does not, or where nothing tells what of the new topic was read.
         """
         self.checkpoint.finish_replacement()
-        stored = self.checkpoint.read(_FILE)
+        stored = noted_origin(self.checkpoint)
         with self.connect() as topic:
             topic_id = topic.topic_id()
-            known = Origin(topic_id, rejected=self.held_rejected()) if stored is None else _parse(stored)
+            known = Origin(topic_id, rejected=self.held_rejected()) if stored is None else stored
             if known.topic_id != topic_id:
                 return self._recreated(known, topic, topic_id)
             if not self.checkpoint.exists():
                 known = replace(known, start=_beginning(topic) if known.abandoned else self._start(topic))
-        self.checkpoint.write(_FILE, _text(known))
         return known
 
     def _start(self, topic: TopicOffsets) -> Offsets:
@@ -102,19 +120,23 @@ class Beginning:
             compared = _compared(self.source.topic, reached, beginning, end)
             raise TopicRecreatedError(
                 f"topic {self.source.topic} was deleted and created again (its id is {topic_id}, and was "
-                f"{known.topic_id}): {compared}. What was not read of the old topic is gone. To record that in "
-                "quarantine and read the new topic from its beginning into the same table, set "
-                "`fail_on_data_loss: false` in the contract; to begin anew, move the tables and the checkpoint "
-                f"{self.checkpoint.location} away."
+                f"{known.topic_id}): {compared}. What was not read of the old topic is gone. "
+                f"{self.remedy.format(checkpoint=self.checkpoint.location)}."
             )
         abandoned = tuple(Abandoned(self.source.topic, p, offset) for p, offset in sorted(reached.items()))
         # What the first checkpoint of the old topic had still to record, and did not come to, stays to be recorded.
         pending = known.abandoned if self.checkpoint.committed_offsets() is None else ()
         origin = Origin(topic_id, start=beginning, abandoned=(*pending, *abandoned))
-        self.checkpoint.replace(_FILE, _text(origin), f"topic-{known.topic_id}")
+        self.checkpoint.replace(ORIGIN, _text(origin), f"topic-{known.topic_id}")
         for loss in abandoned:
             _LOG.error("%s", loss)
         return origin
+
+
+def noted_origin(checkpoint: Checkpoint) -> Origin | None:
+    """The origin that ``checkpoint`` holds; None for one that has none."""
+    text = checkpoint.read(ORIGIN)
+    return None if text is None else _parse(text)
 
 
 def _beginning(topic: TopicOffsets) -> Offsets:

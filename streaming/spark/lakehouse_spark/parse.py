@@ -35,7 +35,7 @@ def parse_events(messages: DataFrame, contract: Contract) -> DataFrame:
     )
     rejected = F.col("_event.reason").isNotNull()
     return parsed.select(
-        *(F.col(f"_event.{column.name}").alias(column.name) for column in contract.columns),
+        *(F.col(f"_event.{column.name}").alias(column.name) for column in contract.event_columns),
         "kafka_topic",
         "kafka_partition",
         "kafka_offset",
@@ -48,5 +48,5 @@ def parse_events(messages: DataFrame, contract: Contract) -> DataFrame:
 
 def _parse(value: Column, contract: Contract) -> Column:
     """Calls the parser, a function of the catalog `events` whose name is the contract's columns."""
-    columns = [column.model_dump(mode="json", include=_RULES, exclude_none=True) for column in contract.columns]
+    columns = [column.model_dump(mode="json", include=_RULES, exclude_none=True) for column in contract.event_columns]
     return F.call_function(f"events.`{json.dumps(columns).replace('`', '``')}`", value)

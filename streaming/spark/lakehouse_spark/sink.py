@@ -1,8 +1,7 @@
 """Writes a micro-batch to a contract's table and to its quarantine table, each exactly once.
 
 Spark repeats a batch that it did not see finished, with the same id and the same offsets. Each Delta commit carries the
-batch id under the query's own id (`txnAppId`, `txnVersion`), so a repeated write is skipped by Delta itself. The query
-id lives in the checkpoint: it stays over restarts, and a new checkpoint is a new writer that starts at batch 0.
+batch id (see `commit`), so a repeated write is skipped by Delta itself.
 
 A new checkpoint goes on behind the newest row of the table. Quarantine is written first, so it may be a batch ahead of
 that: what it holds already is left out. Thus not even a crash between the two commits together with a lost checkpoint
@@ -19,6 +18,8 @@ from pyspark.sql import functions as F
 
 from lakehouse.contracts.model import Contract, OnInvalid
 from lakehouse.storage.catalog import Catalog
+from lakehouse_spark.commit import commit_options
+from lakehouse_spark.faults import FaultPoint, Faults
 from lakehouse_spark.gaps import GapGuard, Loss, ReadRange, loss_rows
 
 _LOG = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ class Sink:
     catalog: Catalog
     guard: GapGuard
     rejected_offsets: Mapping[int, int]
+    faults: Faults
 
     def write(self, batch: DataFrame, batch_id: int) -> int:
         """One micro-batch of ``parse_events``, parsed once. Quarantine first, so that what it holds leads.
@@ -56,6 +58,7 @@ class Sink:
             lost = self.guard.lost(read, rows, batch_id)
             stamped = rows.withColumn("ingested_at", F.call_function("events.read_at"))
             self._reject(stamped.where(~valid), rejected, batch_id, lost)
+            self.faults.reached(FaultPoint.BETWEEN_COMMITS)
             if good:
                 columns = [column.name for column in self.contract.stored_columns()]
                 self._append(stamped.where(valid).select(columns), self.contract.table, batch_id, good)
@@ -101,12 +104,10 @@ class Sink:
         return ~held
 
     def _append(self, rows: DataFrame, table: str, batch_id: int, count: int) -> None:
-        query_id = rows.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId")
         (
             (rows.coalesce(1) if count < _ONE_FILE_BELOW else rows)
             .write.format("delta")
             .mode("append")
-            .option("txnAppId", f"spark:{query_id}")
-            .option("txnVersion", batch_id)
+            .options(**commit_options(rows.sparkSession, batch_id))
             .save(self.catalog.spark_uri(table))
         )

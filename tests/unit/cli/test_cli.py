@@ -44,7 +44,8 @@ def run(*arguments: str) -> Result:
 @pytest.mark.parametrize(
     "command",
     [
-        *(["up"], ["down"], ["status"], ["logs"], ["doctor"], ["produce"], ["query"]),
+        *(["up"], ["down"], ["status"], ["plan"], ["apply"], ["choose"], ["add"]),
+        *(["logs"], ["doctor"], ["produce"], ["query"], ["maintain"]),
         *(
             ["contracts", "check"],
             ["contracts", "list"],
@@ -204,3 +205,27 @@ def test_a_bad_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     result = run("status")
     assert result.exit_code == 1
     assert "LAKEHOUSE_KAFKA_PORT='many'" in result.output
+
+
+def test_maintain_tells_what_it_would_do_and_then_does_it(project: Path) -> None:
+    contract = project / "streaming" / "contracts" / "orders.yaml"
+    contract.write_text(f"{CONTRACT}\nmaintenance: {{small_files: 2}}\n")
+    catalog = Catalog(str(project / ".lakehouse" / "tables"))
+    for number in range(2):
+        write_deltalake(catalog.uri("raw.orders"), pa.table({"number": [number]}), mode="append")
+    would = run("maintain", "--dry-run")
+    assert would.exit_code == 0, would.output
+    assert "raw.orders: 2 files" in would.output
+    assert "would compact the table" in would.output
+    assert catalog.open("raw.orders").version() == 1
+    did = run("maintain", "raw.orders")
+    assert "→ 1 of" in did.output
+    assert "compacted the table" in did.output
+    (told,) = json.loads(run("maintain", "--json").output)
+    assert (told["table"], told["before"]["files"], told["compaction"]["partitions"]) == ("raw.orders", 1, [])
+
+
+def test_maintain_names_the_tables_there_are(project: Path, table: None) -> None:
+    result = run("maintain", "raw.nothing")
+    assert result.exit_code == 1
+    assert "Tables: raw.things" in result.output

@@ -8,7 +8,7 @@ import pytest
 from dagster import AssetKey, DagsterInstance
 
 from lakehouse.components.dbt import following_sources
-from lakehouse.components.streaming import DATA_VERSION_TAG
+from lakehouse.components.versions import DATA_VERSION_TAG
 
 NOON = datetime(2026, 1, 1, 12, 0, 30, tzinfo=UTC)
 MODEL = AssetKey("model")

@@ -40,10 +40,10 @@ def test_the_smallest_contract_loads(write: Write) -> None:
         (
             "topic: visits",
             "topic: visits\n  tpic: x",
-            "source.tpic: unknown key. Did you mean 'topic'? Valid keys: fail",
+            "source.tpic: unknown key. Did you mean 'topic'? Valid keys: catch_up_offsets_per_trigger",
         ),
         ("type: int", "type: int\n    requird: true", "columns.2.requird: unknown key. Did you mean 'required'? Valid"),
-        ("column: at", "column: at\n  zone: UTC", "event_time.zone: unknown key. Valid keys: column"),
+        ("column: at", "column: at\n  zone: UTC", "event_time.zone: unknown key. Valid keys: allowed_lateness"),
     ],
 )
 def test_an_unknown_key_is_refused_with_the_valid_ones(refused: Refused, old: str, new: str, expected: str) -> None:
@@ -179,6 +179,26 @@ def test_a_column_name_is_a_plain_lower_case_word(refused: Refused, name: str) -
 def test_a_table_name_is_schema_and_table(refused: Refused, table: str) -> None:
     (problem,) = refused("table: raw.visits", f"table: {table}")
     assert problem.startswith(f"table: '{table}' is not valid: should match ")
+
+
+def test_columns_to_cluster_by_are_columns_that_nothing_is_partitioned_by(refused: Refused) -> None:
+    change = "keys: [visit_id]\npartition_by: [visit_id]\ncluster_by: [visit_id]"
+    (problem,) = refused("keys: [visit_id]", change, at="cluster_by: [visit_id]")
+    assert problem == "cluster_by.0: column 'visit_id' is one of `partition_by` already"
+    (problem,) = refused("keys: [visit_id]", "keys: [visit_id]\ncluster_by: [nothing]", at="cluster_by: [nothing]")
+    assert problem.startswith("cluster_by.0: 'nothing' is no column")
+
+
+def test_a_layout_of_files_that_makes_no_sense_is_refused(refused: Refused) -> None:
+    change = "keys: [visit_id]\nmaintenance: {small_files: 1}"
+    (problem,) = refused("keys: [visit_id]", change, at="maintenance: {small_files: 1}")
+    assert problem.startswith("maintenance.small_files: 1 is not valid")
+
+
+def test_a_check_that_there_is_not_is_refused_with_those_there_are(refused: Refused) -> None:
+    (problem,) = refused("keys: [visit_id]", "keys: [visit_id]\nchecks: {lag: 5}", at="checks: {lag: 5}")
+    assert problem.startswith("checks.lag: ")
+    assert "Valid keys: checkpoint_age, consumer_lag, failures, late_ratio, quarantine_ratio" in problem
 
 
 def test_a_key_listed_twice_is_refused(refused: Refused) -> None:
@@ -360,7 +380,7 @@ class TestADirectory:
         with pytest.raises(ContractError) as error:
             load_contracts(tmp_path)
         assert str(error.value) == (
-            f"{other}:1: table: 'raw.visits_rejected' is the quarantine table of raw.visits (visits.yaml): "
+            f"{other}:1: table: 'raw.visits_rejected' is a table of raw.visits (visits.yaml) already: "
             "choose another name"
         )
 

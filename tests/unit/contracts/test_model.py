@@ -23,7 +23,7 @@ def test_what_is_not_said_is_the_safe_choice(contract: Contract) -> None:
 
 
 @pytest.mark.parametrize(
-    ("freshness", "engine"), [("5 seconds", Engine.FLINK), ("1 minute", Engine.SPARK), ("1 hour", Engine.DBT)]
+    ("freshness", "engine"), [("5 seconds", Engine.FLINK), ("1 minute", Engine.SPARK), ("1 hour", Engine.SPARK)]
 )
 def test_auto_follows_the_freshness(write: Callable[..., Path], smallest: str, freshness: str, engine: Engine) -> None:
     assert load_contract(write(smallest.replace("1 minute", freshness))).resolved_engine is engine

@@ -5,9 +5,11 @@ import shutil
 import socket
 from collections.abc import Iterator
 
+import psutil
 import pytest
 
 from lakehouse.local.checks import MachineError, check_disk, check_machine, check_port
+from lakehouse.local.processes import short_command
 from lakehouse.local.supervisor import Supervisor
 from lakehouse.settings import Settings, load_settings
 
@@ -21,7 +23,13 @@ def busy_port() -> Iterator[int]:
 def test_a_busy_port_names_its_holder_and_the_setting(settings: Settings, busy_port: int) -> None:
     with pytest.raises(MachineError) as error:
         check_port("kafka_port", busy_port, Supervisor(settings), "kafka")
-    for expected in (f"port {busy_port}", "needed by kafka", f"pid {os.getpid()}", "pytest", "LAKEHOUSE_KAFKA_PORT="):
+    for expected in (
+        f"port {busy_port}",
+        "needed by kafka",
+        f"pid {os.getpid()}",
+        short_command(psutil.Process()),
+        "LAKEHOUSE_KAFKA_PORT=",
+    ):
         assert expected in str(error.value)
 
 

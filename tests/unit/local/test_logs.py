@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lakehouse.local.logs import follow, last_lines
+from lakehouse.local.logs import Tail, last_lines
 
 
 def test_last_lines_of_a_missing_log_are_none(tmp_path: Path) -> None:
@@ -15,14 +15,22 @@ def test_last_lines_survive_what_is_not_utf8(tmp_path: Path) -> None:
     assert last_lines(file, 2) == ["two", "\ufffd"]
 
 
-def test_follow_yields_the_end_what_is_appended_and_the_rotated_file(tmp_path: Path) -> None:
+def test_a_tail_is_the_end_what_is_appended_and_the_rotated_file(tmp_path: Path) -> None:
     file = tmp_path / "a.log"
     file.write_text("one\ntwo\nthr")
-    lines = follow(file, 2)
-    assert next(lines) == "two"
+    tail = Tail(file, 2)
+    assert tail.read() == ["two"]
+    assert tail.read() == []
     with file.open("a") as stream:
         stream.write("ee\nfour\n")
-    assert [next(lines), next(lines)] == ["three", "four"]
+    assert tail.read() == ["three", "four"]
     file.rename(tmp_path / "a.log.1")
     file.write_text("five\n")
-    assert next(lines) == "five"
+    assert tail.read() == ["five"]
+
+
+def test_a_tail_waits_for_a_file_that_is_not_there_yet(tmp_path: Path) -> None:
+    tail = Tail(tmp_path / "a.log", None)
+    assert tail.read() == []
+    (tmp_path / "a.log").write_text("one\n")
+    assert tail.read() == ["one"]

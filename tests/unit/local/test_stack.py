@@ -28,9 +28,9 @@ def alive(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
 def test_a_part_without_what_it_needs_is_refused_with_the_command_that_works(settings: Settings) -> None:
     with pytest.raises(PartMissingError) as error:
-        Stack(settings).up(["spark", "dagster-daemon"], 50)
+        Stack(settings).up(["spark", "dagster-code"], 50)
     assert "spark needs kafka" in str(error.value)
-    assert str(error.value).endswith("lakehouse up --only kafka,spark,dagster-daemon")
+    assert str(error.value).endswith("lakehouse up --only kafka,spark,dagster-code")
 
 
 def test_every_part_that_lacks_something_is_named(settings: Settings) -> None:
@@ -50,6 +50,6 @@ def test_a_broker_of_somebody_elses_need_not_be_started_here(settings: Settings)
     assert "Spark queries" in {step.title for step in Stack(elsewhere).up(["spark"], 50)}
 
 
-@pytest.mark.parametrize("name", ["kafka", "dagster-daemon", "dagster-webserver"])
+@pytest.mark.parametrize("name", ["kafka", "dagster-code", "exporter"])
 def test_a_part_that_needs_no_other_starts_alone(settings: Settings, name: str) -> None:
     assert Stack(settings).up([name], 50)

@@ -12,7 +12,7 @@ from deltalake import write_deltalake
 
 from lakehouse.contracts import Contract
 from lakehouse.storage import Catalog, SchemaMismatchError, create_tables
-from lakehouse.storage.create import apply_properties, table_properties
+from lakehouse.storage.create import apply_contract, table_properties
 from lakehouse.storage.duck import connect
 
 Make = Callable[..., Contract]
@@ -105,6 +105,18 @@ def test_the_agreed_properties_are_set(catalog: Catalog, make_contract: Make, na
         "delta.deletedFileRetentionDuration": "interval 604800 seconds",
         "delta.dataSkippingStatsColumns": bounded,
     }
+
+
+def test_columns_to_cluster_by_have_bounds_and_an_existing_table_gets_them_on_demand(
+    catalog: Catalog, make_contract: Make
+) -> None:
+    create_tables(catalog, make_contract())
+    clustered = make_contract(cluster_by=["visit_id"])
+    with pytest.raises(SchemaMismatchError, match=r"contracts apply raw\.visits` sets it"):
+        create_tables(catalog, clustered)
+    stated = {"delta.dataSkippingStatsColumns": f"visit_id,at,{BOUNDED}"}
+    assert apply_contract(catalog, clustered) == {"raw.visits": stated}
+    create_tables(catalog, clustered)
 
 
 @pytest.mark.parametrize("name", ["raw.visits", "raw.visits_rejected"])
@@ -255,9 +267,22 @@ class TestMismatch:
         for detail in details:
             assert "table interval 604800 seconds, contract interval 2592000 seconds" in detail
             assert "lakehouse contracts apply raw.visits` sets it" in detail
-        assert set(apply_properties(catalog, longer)) == {"raw.visits", "raw.visits_rejected"}
+        assert set(apply_contract(catalog, longer)) == {"raw.visits", "raw.visits_rejected"}
         create_tables(catalog, longer)
-        assert apply_properties(catalog, longer) == {}
+        assert apply_contract(catalog, longer) == {}
+
+    def test_an_optional_column_is_added_on_demand_and_a_required_one_never(
+        self, catalog: Catalog, make_contract: Make
+    ) -> None:
+        create_tables(catalog, make_contract())
+        columns = ({"name": "browser", "type": "string"}, {"name": "clicks", "type": "int", "required": True})
+        wider = self.changed(make_contract, *columns)
+        browser, clicks = self.refused(catalog, wider)
+        assert "lakehouse contracts apply raw.visits` adds it" in browser
+        assert "move the table away" in clicks
+        assert apply_contract(catalog, wider) == {"raw.visits": {"column browser": "string"}}
+        assert [detail.partition(":")[0] for detail in self.refused(catalog, wider)] == ["clicks"]
+        create_tables(catalog, self.changed(make_contract, columns[0]))
 
     def test_properties_of_others_are_left_alone(self, catalog: Catalog, make_contract: Make) -> None:
         create_tables(catalog, make_contract())

@@ -109,6 +109,30 @@ def test_rows_that_another_writer_added_are_a_conflict(
     assert (9, "b", 90) in held(catalog)
 
 
+def test_rows_that_do_not_concern_these_are_let_pass(catalog: Catalog, replacing: Callable[..., list[Action]]) -> None:
+    read, actions = catalog.open(NAME), replacing()
+    write_deltalake(catalog.open(NAME), rows((9, "b", 90)), mode="append")
+    catalog.open(NAME).delete("id = 2")
+    asked = []
+
+    def concerns(path: str) -> bool:
+        asked.append(path.split("/")[0])
+        return False
+
+    assert commit_files(catalog, NAME, read, OPERATION, actions, {"reader": 3}, concerns) == 4
+    assert held(catalog) == [(1, "a", 11), (4, "b", 40), (9, "b", 90)]
+    assert set(asked) == {"part=b"}
+
+
+def test_a_file_that_these_remove_concerns_them_in_any_case(
+    catalog: Catalog, replacing: Callable[..., list[Action]]
+) -> None:
+    read, actions = catalog.open(NAME), replacing()
+    catalog.open(NAME).delete("id = 1")
+    with pytest.raises(ConcurrentWriteError, match="and changed rows"):
+        commit_files(catalog, NAME, read, OPERATION, actions, {"reader": 3}, lambda _path: False)
+
+
 def test_a_changed_table_definition_is_a_conflict(catalog: Catalog, replacing: Callable[..., list[Action]]) -> None:
     read, actions = catalog.open(NAME), replacing()
     catalog.open(NAME).alter.set_table_properties({"delta.logRetentionDuration": "interval 9 days"})

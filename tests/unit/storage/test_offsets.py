@@ -8,7 +8,7 @@ from deltalake import write_deltalake
 
 from lakehouse.contracts import Contract
 from lakehouse.storage import Catalog, create_tables
-from lakehouse.storage.offsets import following_offsets
+from lakehouse.storage.offsets import following_offsets, missing_offsets
 
 Make = Callable[..., Contract]
 
@@ -31,6 +31,11 @@ def hold(catalog: Catalog, name: str, *offsets: tuple[int, int], topic: str = "v
 
 
 def test_a_table_that_does_not_exist_holds_nothing(catalog: Catalog) -> None:
+    assert following_offsets(catalog, "raw.visits", "visits") == {}
+
+
+def test_a_table_of_somebody_elses_columns_holds_no_offsets(catalog: Catalog) -> None:
+    write_deltalake(catalog.uri("raw.visits"), pa.table({"other": [1]}))
     assert following_offsets(catalog, "raw.visits", "visits") == {}
 
 
@@ -57,3 +62,31 @@ class TestEitherTable:
     def test_offsets_beyond_32_bits_are_told(self, catalog: Catalog, contract: Contract, table: str) -> None:
         hold(catalog, table, (0, 2**40))
         assert following_offsets(catalog, table, contract.source.topic) == {0: 2**40 + 1}
+
+
+class TestMissing:
+    """Offsets between others that are in neither table."""
+
+    NAMES = ("raw.visits", "raw.visits_rejected")
+
+    def test_without_tables_nothing_is_missing(self, catalog: Catalog) -> None:
+        assert missing_offsets(catalog, *self.NAMES, "visits") == 0
+
+    def test_what_the_one_lacks_the_other_may_have(self, catalog: Catalog, contract: Contract) -> None:
+        hold(catalog, "raw.visits", (0, 4), (0, 6), (1, 0))
+        hold(catalog, "raw.visits_rejected", (0, 5), (1, 1))
+        assert missing_offsets(catalog, *self.NAMES, contract.source.topic) == 0
+
+    def test_each_that_neither_has_is_counted_in_its_partition(self, catalog: Catalog, contract: Contract) -> None:
+        hold(catalog, "raw.visits", (0, 4), (0, 9), (1, 3))
+        hold(catalog, "raw.visits_rejected", (0, 5), (1, 1))
+        assert missing_offsets(catalog, *self.NAMES, contract.source.topic) == 3 + 1
+
+    def test_one_that_is_in_both_hides_no_gap(self, catalog: Catalog, contract: Contract) -> None:
+        hold(catalog, "raw.visits", (0, 4), (0, 6))
+        hold(catalog, "raw.visits_rejected", (0, 4))
+        assert missing_offsets(catalog, *self.NAMES, contract.source.topic) == 1
+
+    def test_those_of_another_topic_do_not_count(self, catalog: Catalog, contract: Contract) -> None:
+        hold(catalog, "raw.visits", (0, 1), (0, 1_000), topic="visits.old")
+        assert missing_offsets(catalog, *self.NAMES, contract.source.topic) == 0

@@ -4,9 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import pytest
-from deltalake import write_deltalake
+from deltalake import DeltaTable, write_deltalake
 
 from lakehouse.storage import Catalog, TableNotFoundError, latest_version, table_stats
+from lakehouse.storage.stats import bounded_columns
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -103,3 +104,30 @@ def test_a_table_that_there_is_not_is_told(catalog: Catalog) -> None:
         table_stats(catalog, "raw.t")
     with pytest.raises(TableNotFoundError, match=r"raw\.t"):
         latest_version(catalog, "raw.t")
+
+
+class TestBounds:
+    """Which columns have bounds is said by the table."""
+
+    def table(self, catalog: Catalog, **properties: str) -> DeltaTable:
+        given = {key.replace("_", "."): value for key, value in properties.items()}
+        pair = pa.array([{"x": 1, "y": 2}])
+        rows = pa.table({"pair": pair, "part": ["p"], "number": [1], "text": ["t"]})
+        write_deltalake(catalog.uri("raw.t"), rows, partition_by=["part"], configuration=given)
+        return catalog.open("raw.t")
+
+    def test_without_a_word_they_are_the_first_ones(self, catalog: Catalog) -> None:
+        assert bounded_columns(self.table(catalog)) == ["pair", "number", "text"]
+
+    @pytest.mark.parametrize(
+        ("first", "bounded"),
+        [("0", []), ("2", ["pair"]), ("3", ["pair", "number"]), ("-1", ["pair", "number", "text"])],
+    )
+    def test_as_many_as_it_says_a_field_counting_as_one(self, catalog: Catalog, first: str, bounded: list[str]) -> None:
+        assert bounded_columns(self.table(catalog, delta_dataSkippingNumIndexedCols=first)) == bounded
+
+    def test_those_that_it_lists(self, catalog: Catalog) -> None:
+        assert bounded_columns(self.table(catalog, delta_dataSkippingStatsColumns="`text`, number")) == [
+            "number",
+            "text",
+        ]

@@ -21,22 +21,22 @@ class OutdatedError(LakehouseError):
 def check() -> None:
     """Check all contracts; every mistake is shown with its file and line.
 
+    What speaks against a table's engine is a warning: the table works, at another cost.
+
     \b
     Examples:
       lakehouse contracts check
     """
-    from lakehouse.contracts import Engine, load_contracts
+    from lakehouse.contracts import load_contracts
+    from lakehouse.contracts.fit import misfits
+    from lakehouse.flink.spec import script_text
 
     settings = load_settings()
     contracts = load_contracts(settings.contracts_dir)
     for contract in contracts:
-        if contract.resolved_engine is not Engine.SPARK:
-            typer.secho(
-                f"{contract.table}: its freshness asks for {contract.resolved_engine.value}, which writes no streaming "
-                "table yet. Until then set `engine: spark`.",
-                fg=typer.colors.YELLOW,
-                err=True,
-            )
+        script_text(settings, contract)
+        for misfit in misfits(contract):
+            typer.secho(f"{contract.table}: {contract.resolved_engine}: {misfit}", fg=typer.colors.YELLOW, err=True)
     typer.echo(f"{len(contracts)} contract{'' if len(contracts) == 1 else 's'} in {settings.contracts_dir}: all valid")
 
 
@@ -54,11 +54,11 @@ def list_contracts() -> None:
     from lakehouse.contracts import load_contracts
     from lakehouse.contracts.duration import format_duration
 
-    table = Table("table", "freshness", "engine", "topic", "what one row is", box=None, pad_edge=False)
+    table = Table("table", "freshness", "engine", "source", "what one row is", box=None, pad_edge=False)
     for contract in load_contracts(load_settings().contracts_dir):
         engine = f"{contract.resolved_engine.value}{' (auto)' if contract.engine == 'auto' else ''}"
         freshness = format_duration(contract.freshness)
-        table.add_row(contract.table, freshness, engine, contract.source.topic, contract.description)
+        table.add_row(contract.table, freshness, engine, contract.source.origin, contract.description)
     Console().print(table)
 
 
@@ -72,26 +72,28 @@ def show(table: Annotated[str, typer.Argument(help="schema.table")]) -> None:
     """
     import yaml
 
-    from lakehouse.contracts import OnInvalid, find_contract
-    from lakehouse.contracts.engine import deciding_rule
+    from lakehouse.contracts import declared_tables, find_contract
+    from lakehouse.contracts.fit import decision_of, misfits
 
     contract = find_contract(load_settings().contracts_dir, table)
     typer.echo(
         yaml.safe_dump(contract.model_dump(mode="json", exclude_none=True), sort_keys=False, width=110), nl=False
     )
-    reason = deciding_rule(contract.freshness).reason if contract.engine == "auto" else "the contract asks for it"
+    rule = decision_of(contract).rule
+    reason = f"{rule.name}: {rule.text}" if contract.engine == "auto" else "the contract asks for it"
     typer.echo("\n# What follows from it")
     typer.echo(f"# engine:          {contract.resolved_engine.value} ({reason})")
-    if contract.on_invalid is OnInvalid.QUARANTINE:
-        typer.echo(f"# quarantine:      {contract.rejected_table}")
-    typer.echo(f"# stored columns:  {', '.join(column.name for column in contract.stored_columns())}")
+    for misfit in misfits(contract):
+        typer.echo(f"# warning:         {misfit}")
+    for declared in declared_tables(contract):
+        typer.echo(f"# {declared.name}: {', '.join(column.name for column in declared.columns)}")
 
 
 @contracts_app.command()
 def apply(table: Annotated[str, typer.Argument(help="schema.table")]) -> None:
-    """Give a table and its quarantine the properties that the contract asks for, as after a change of its retention.
+    """Give a contract's tables what it asks for since a change: a retention, optional columns.
 
-    Its writer may run meanwhile. Columns and partitions stay: those of a table are final.
+    Their writer may run meanwhile; `lakehouse up` then has it write the new columns. Whatever else a table has stays.
 
     \b
     Examples:
@@ -99,10 +101,10 @@ def apply(table: Annotated[str, typer.Argument(help="schema.table")]) -> None:
     """
     from lakehouse.contracts import find_contract
     from lakehouse.storage import Catalog
-    from lakehouse.storage.create import apply_properties
+    from lakehouse.storage.create import apply_contract
 
     settings = load_settings()
-    applied = apply_properties(Catalog.from_settings(settings), find_contract(settings.contracts_dir, table))
+    applied = apply_contract(Catalog.from_settings(settings), find_contract(settings.contracts_dir, table))
     for name, properties in applied.items():
         for key, value in properties.items():
             typer.echo(f"{name}: {key} = {value}")
@@ -116,7 +118,7 @@ def generate(
         bool, typer.Option("--check", help="Write nothing; fail when a file is not current.")
     ] = False,
 ) -> None:
-    """Write what derives from the contracts: their JSON schema for editors, dbt's sources, the reference pages.
+    """Write what derives from the contracts: JSON schemas, dbt sources, alerts, dashboards, reference pages.
 
     \b
     Examples:
@@ -125,6 +127,9 @@ def generate(
     """
     from lakehouse.contracts import load_contracts
     from lakehouse.contracts.generate import generated_files
+    from lakehouse.deploy.values import values_schema
+    from lakehouse.observability.grafana import dashboard_files
+    from lakehouse.observability.monitoring import checked_in_files
     from lakehouse.reference import reference_pages
 
     settings = load_settings()
@@ -132,6 +137,9 @@ def generate(
     files = {
         **generated_files(contracts, settings.contracts_dir, settings.dbt_dir),
         **reference_pages(settings.home),
+        **checked_in_files(settings.home, contracts),
+        **dashboard_files(settings.home),
+        **values_schema(settings.home),
     }
     outdated = [file for file, text in files.items() if not file.is_file() or file.read_text(encoding="utf-8") != text]
     if check_only and outdated:

@@ -4,7 +4,7 @@ import typer
 
 from lakehouse.settings import load_settings
 
-jars_app = typer.Typer(help="The jars of Kafka and Spark, and the project's own.", no_args_is_help=True)
+jars_app = typer.Typer(help="The jars of Kafka, Spark and S3, and the project's own.", no_args_is_help=True)
 
 
 @jars_app.command()

@@ -1,4 +1,4 @@
-"""`lakehouse up`, `down`, `logs` and `doctor`: the local stack."""
+"""`lakehouse up`, `down` and `doctor`: the local stack."""
 
 import signal
 import time
@@ -24,11 +24,16 @@ def up(
     rate: Annotated[
         float | None, typer.Option(min=0.001, help="Demo orders a second. Default: LAKEHOUSE_GENERATOR_RATE, or 50.")
     ] = None,
+    monitoring: Annotated[
+        bool, typer.Option("--monitoring", help="With Prometheus and Alertmanager, where these are installed.")
+    ] = False,
     only: Annotated[str | None, typer.Option(metavar="NAMES", help="Only these parts, separated by commas.")] = None,
 ) -> None:
     """Start the stack, and wait until every part is ready.
 
-    Kafka, Postgres, Spark, Dagster and a generator of orders. What runs already is kept; what changed is started anew.
+    Kafka, Postgres, Spark, Flink, Dagster and a generator of orders. What runs already is kept; what changed is started
+    anew. An engine that no contract asks for stays out. With --monitoring, Prometheus scrapes all of them, and
+    Alertmanager tells who is to be called; both run on until `lakehouse down`.
     Without --detach it stays here, shows what happens, and stops everything at Ctrl-C.
 
     \b
@@ -37,18 +42,24 @@ def up(
       lakehouse up --detach                   all of it, in the background
       lakehouse up --detach --rate 1000       more orders
       lakehouse up --only kafka,spark         parts of it
+      lakehouse up --detach --monitoring      and Prometheus with its alerts
       LAKEHOUSE_DAGSTER_PORT=3001 lakehouse up
     """
     from rich.console import Console
 
     from lakehouse.cli.progress import run_steps
-    from lakehouse.local.programs import PROGRAM_NAMES
+    from lakehouse.contracts import load_contracts
+    from lakehouse.local.journal import Journal
+    from lakehouse.local.programs import MONITORING, needed_names
     from lakehouse.local.stack import Stack
 
     settings = load_settings()
     console = Console()
     stack = Stack(settings)
-    names = [name.strip() for name in only.split(",")] if only is not None else list(PROGRAM_NAMES)
+    if only is None:
+        names = needed_names(load_contracts(settings.contracts_dir), monitoring=monitoring)
+    else:
+        names = [*(name.strip() for name in only.split(",")), *(MONITORING if monitoring else ())]
     if no_generator:
         names = [name for name in names if name != "generator"]
     signal.signal(signal.SIGTERM, _interrupt)
@@ -57,6 +68,8 @@ def up(
     try:
         with stack.exclusively():
             seconds = run_steps(console, stack.up(names, settings.generator_rate if rate is None else rate))
+            # An apply that was killed has nothing left to do: what is to run has been said anew.
+            Journal(settings).close()
         ours = True
         console.print(f"\nReady after {seconds:.0f} s.", highlight=False)
         _print_next(console, settings, names, detach)
@@ -85,6 +98,7 @@ def down() -> None:
     from rich.console import Console
 
     from lakehouse.cli.progress import run_steps
+    from lakehouse.local.journal import Journal
     from lakehouse.local.stack import Stack
 
     settings = load_settings()
@@ -93,37 +107,9 @@ def down() -> None:
     with stack.exclusively():
         steps = stack.down()
         run_steps(console, steps)
+        Journal(settings).close()
     if not steps:
         console.print(f"Nothing of {settings.state_dir} is running.", highlight=False)
-
-
-def logs(
-    name: Annotated[str, typer.Argument(help="A part of the stack, or supervisord.")],
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines arrive, until Ctrl-C.")] = False,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many lines from the end.")] = 100,
-) -> None:
-    """Show what a part of the stack has logged.
-
-    \b
-    Examples:
-      lakehouse logs spark
-      lakehouse logs kafka -f
-      lakehouse logs dagster-daemon -n 1000 | grep ERROR
-    """
-    from lakehouse.local import logs as reader
-    from lakehouse.local.programs import PROGRAM_NAMES, check_names
-    from lakehouse.local.supervisor import log_file
-
-    settings = load_settings()
-    check_names([name], [*PROGRAM_NAMES, "supervisord"])
-    file = log_file(settings, name)
-    if not file.exists():
-        typer.echo(f"{name} has logged nothing yet: {file} does not exist.", err=True)
-    try:
-        for line in reader.follow(file, lines) if follow else reader.last_lines(file, lines):
-            typer.echo(line)
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
 
 
 def doctor() -> None:
@@ -154,17 +140,21 @@ def doctor() -> None:
 
 def _print_next(console: "Console", settings: Settings, names: list[str], detached: bool) -> None:
     """Where everything is, and what to try."""
-    from lakehouse.local.programs import dagster_url
+    from lakehouse.local.flink import rest_url
 
     places = {
-        "dagster-webserver": ("Dagster", dagster_url(settings)),
+        "dagster-webserver": ("Dagster", settings.dagster_url),
         "spark": ("Spark UI", f"http://127.0.0.1:{settings.spark_ui_port}"),
+        "flink-jobmanager": ("Flink UI", rest_url(settings)),
+        "exporter": ("Metrics", f"http://127.0.0.1:{settings.exporter_port}/metrics"),
+        "prometheus": ("Prometheus", f"http://127.0.0.1:{settings.prometheus_port}"),
+        "alertmanager": ("Alerts", f"http://127.0.0.1:{settings.alertmanager_port}"),
         "kafka": ("Kafka", settings.kafka_bootstrap_servers),
         "postgres": ("Postgres", f"{settings.postgres_user}@127.0.0.1:{settings.postgres_port}"),
     }
     lines = [place for name, place in places.items() if name in names]
     for title, place in [*lines, ("Tables", settings.root), ("Logs", str(settings.logs_dir))]:
-        console.print(f"  {title:<9} {place}", highlight=False, soft_wrap=True)
+        console.print(f"  {title:<10} {place}", highlight=False, soft_wrap=True)
     console.print("\nTry next:")
     commands = [
         ("status", "what runs, and how fresh each table is"),

@@ -6,6 +6,8 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject
 
+from lakehouse.components.daily import daily_partitions
+
 #: How often models follow their sources at the most; a contract above 15 minutes asks for no more.
 _FOLLOW_AT_MOST = "*/5 * * * *"
 #: Sources of which nobody reports a version.
@@ -22,15 +24,20 @@ def following_sources() -> dg.AutomationCondition[Any]:
     updated: dg.AutomationCondition[Any] = dg.AutomationCondition.any_deps_updated()
     tick: dg.AutomationCondition[Any] = dg.AutomationCondition.cron_tick_passed(_FOLLOW_AT_MOST)
     follow = updated.since_last_handled() & tick.since_last_handled()
-    missing: dg.AutomationCondition[Any] = dg.AutomationCondition.any_deps_missing().ignore(_WITHOUT_VERSIONS)
-    ready = ~missing & ~dg.AutomationCondition.in_progress()
-    return ((_first_run() | follow) & ready).with_label("following_sources")
+    # An increment takes in what changed on any day, and goes by the last.
+    latest = dg.AutomationCondition.in_latest_time_window()
+    return ((_first_run() | follow) & _ready() & latest).with_label("following_sources")
 
 
 def following_file() -> dg.AutomationCondition[Any]:
-    """Run when missing and when the file changed: what a seed does."""
+    """Run when missing and when the file changed: what a seed does, and a view, which reads tables as they are."""
     changed = dg.AutomationCondition.code_version_changed().since(_handled())
-    return ((_first_run() | changed) & ~dg.AutomationCondition.in_progress()).with_label("following_file")
+    return ((_first_run() | changed) & _ready()).with_label("following_file")
+
+
+def _ready() -> dg.AutomationCondition[Any]:
+    missing: dg.AutomationCondition[Any] = dg.AutomationCondition.any_deps_missing().ignore(_WITHOUT_VERSIONS)
+    return ~missing & ~dg.AutomationCondition.in_progress()
 
 
 def _handled() -> dg.AutomationCondition[Any]:
@@ -44,19 +51,35 @@ def _first_run() -> dg.AutomationCondition[Any]:
     return missing.newly_true().since(_handled())
 
 
+def without_versions(source: Mapping[str, Any]) -> bool:
+    """Whether a source of the manifest is no Delta table: dbt's `loader` says what holds it."""
+    return bool(source.get("loader"))
+
+
+def asset_key(node: Mapping[str, Any]) -> dg.AssetKey:
+    """`schema/table`, as the Delta table of the manifest's node is named."""
+    return dg.AssetKey([node["schema"], node.get("alias") or node["name"]])
+
+
+def daily_models(manifest: Mapping[str, Any]) -> dict[dg.AssetKey, str]:
+    """The models by the day, with the column that holds a row's time."""
+    return {
+        asset_key(node): node["config"]["event_time"]
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "model" and daily_partitions(node)
+    }
+
+
 def database_sources(
     manifest: Mapping[str, Any], translator: DagsterDbtTranslator, project: DbtProject
 ) -> list[dg.AssetSpec]:
-    """The sources that are no streaming tables, as assets that Dagster shows and nobody here writes.
-
-    dbt's `loader` says what holds them.
-    """
+    """The sources that are no streaming tables, as assets that Dagster shows and nobody here writes."""
     return [
         translator.get_asset_spec(manifest, unique_id, project).replace_attributes(
             deps=[], group_name=source["source_name"], kinds={source["loader"]}
         )
         for unique_id, source in manifest["sources"].items()
-        if source["loader"]
+        if without_versions(source)
     ]
 
 
@@ -71,9 +94,19 @@ class Translator(DagsterDbtTranslator):
         node = self.get_resource_props(manifest, unique_id)
         if node["resource_type"] == "source":
             return spec
+        view, seed = node["config"].get("materialized") == "view", node["resource_type"] == "seed"
         return spec.replace_attributes(
-            key=dg.AssetKey([node["schema"], node.get("alias") or node["name"]]),
+            key=asset_key(node),
             group_name=node["schema"],
-            kinds={"dbt", "duckdb"} if node["config"].get("materialized") == "view" else {"dbt", "duckdb", "deltalake"},
-            automation_condition=following_file() if node["resource_type"] == "seed" else following_sources(),
+            kinds={"dbt", "duckdb"} if view else {"dbt", "duckdb", "deltalake"},
+            automation_condition=following_file() if seed or view else following_sources(),
+            partitions_def=daily_partitions(node),
         )
+
+    def get_partition_mapping(
+        self, dbt_resource_props: Mapping[str, Any], dbt_parent_resource_props: Mapping[str, Any]
+    ) -> dg.PartitionMapping | None:
+        if daily_partitions(dbt_parent_resource_props) and not daily_partitions(dbt_resource_props):
+            # Days on which nothing was ordered stay missing. That of today tells that increments come.
+            return dg.LastPartitionMapping()
+        return None

@@ -5,25 +5,34 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from lakehouse.components.freshness import freshness_metadata
 from lakehouse.contracts.columns import StoredColumn
-from lakehouse.contracts.model import Contract
-from lakehouse.storage.catalog import Catalog
-from lakehouse.storage.stats import table_stats
+from lakehouse.contracts.tables import DeclaredTable
+from lakehouse.observability.freshness import Freshness
+from lakehouse.storage.stats import TableStats
 
 #: The metadata key under which the observed rows are stored; the next observation reads it back.
 ROWS = "dagster/row_count"
 
 
-def observe_table(
-    catalog: Catalog, name: str, contract: Contract, rows_before: int | None
-) -> tuple[dg.DataVersion, dict[str, dg.MetadataValue]]:
-    """The table's Delta version as data version, and its metadata.
+def observed_columns(table: DeclaredTable) -> tuple[str, str]:
+    """The columns that tell when the newest row happened, and when it arrived."""
+    names = {column.name for column in table.columns}
+    return table.time_column, "kafka_timestamp" if "kafka_timestamp" in names else table.time_column
 
-    ``rows_before`` is what the previous observation counted; None for the first. Reads the table's log and no data.
-    Raises TableNotFoundError while the table's writer has not created it.
+
+def observation(
+    table: DeclaredTable,
+    stats: TableStats,
+    rows_before: int | None,
+    freshness: Freshness | None = None,
+    lag_events: int | None = None,
+) -> tuple[dg.DataVersion, dict[str, dg.MetadataValue]]:
+    """The table's Delta version as data version, and its metadata: numbers, which Dagster plots.
+
+    ``rows_before`` is what the previous observation counted; None for the first. ``freshness`` is what is measured of
+    it, ``lag_events`` what its writer has still to read.
     """
-    event_time = contract.event_time.column if name == contract.table else "ingested_at"
-    stats = table_stats(catalog, name, maxima_of=(event_time, "kafka_timestamp"))
     metadata: dict[str, dg.MetadataValue] = {
         "delta_version": dg.MetadataValue.int(stats.version),
         "committed_at": dg.MetadataValue.timestamp(stats.committed_at),
@@ -32,12 +41,16 @@ def observe_table(
         "bytes": dg.MetadataValue.int(stats.bytes),
         "files": dg.MetadataValue.int(stats.files),
     }
-    newest_event, newest_arrival = stats.maxima[event_time], stats.maxima["kafka_timestamp"]
+    newest_event, newest_arrival = (stats.maxima.get(column) for column in observed_columns(table))
     if isinstance(newest_event, datetime):
         metadata["newest_event_time"] = dg.MetadataValue.timestamp(_as_utc(newest_event))
     if isinstance(newest_arrival, datetime):
         lag = (datetime.now(UTC) - _as_utc(newest_arrival)).total_seconds()
         metadata["lag_seconds"] = dg.MetadataValue.float(round(max(lag, 0.0), 3))
+    if lag_events is not None:
+        metadata["lag_events"] = dg.MetadataValue.int(lag_events)
+    if freshness is not None:
+        metadata |= freshness_metadata(freshness)
     return dg.DataVersion(str(stats.version)), metadata
 
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import dagster as dg
 
+from lakehouse.components.daily import increment_tags
+from lakehouse.components.dbt import asset_key, without_versions
 from lakehouse.storage.catalog import Catalog
 
 STATE_TAG = "lakehouse/source_state"
@@ -42,16 +44,17 @@ def source_schedule(
     )
     def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         state = source_state(manifest, catalog, context.scheduled_execution_time.date())
+        increment = increment_tags(context.scheduled_execution_time)
         held = [dg.DagsterRunStatus.SUCCESS, *_UNDER_WAY]
         same = dg.RunsFilter(job_name=job.name, tags={STATE_TAG: state}, statuses=held)
         found = context.instance.get_run_records(same, limit=1)
         if not found:
-            return dg.RunRequest(tags={STATE_TAG: state})
+            return dg.RunRequest(tags={STATE_TAG: state, **increment})
         if unversioned := readers_of_unversioned(manifest):
             before = dg.RunsFilter(job_name=job.name, tags={UNVERSIONED_TAG: "true"}, statuses=_UNDER_WAY)
             if waiting := context.instance.get_run_records(before, limit=1):
                 return dg.SkipReason(f"run {waiting[0].dagster_run.run_id} of the same models is still under way")
-            return dg.RunRequest(asset_selection=unversioned, tags={UNVERSIONED_TAG: "true"})
+            return dg.RunRequest(asset_selection=unversioned, tags={UNVERSIONED_TAG: "true", **increment})
         return dg.SkipReason(
             f"no source has a new version since run {found[0].dagster_run.run_id}, the models are the same, "
             "and so is the day"
@@ -62,7 +65,7 @@ def source_schedule(
 
 def source_state(manifest: Mapping[str, Any], catalog: Catalog, today: date) -> str:
     """A digest of all that a run of ``manifest`` depends on. Models with a finer clock than a day belong in views."""
-    tables = sorted(_table(source) for source in manifest["sources"].values() if not _without_versions(source))
+    tables = sorted(_table(source) for source in manifest["sources"].values() if not without_versions(source))
     versions = {name: _version(catalog, name) for name in tables}
     project = {part: manifest[part] for part in ("nodes", "macros", "sources")}
     state = json.dumps([versions, project, today.isoformat()], sort_keys=True, default=str)
@@ -71,7 +74,7 @@ def source_state(manifest: Mapping[str, Any], catalog: Catalog, today: date) -> 
 
 def readers_of_unversioned(manifest: Mapping[str, Any]) -> list[dg.AssetKey]:
     """The models that read a source without versions, and those downstream of them."""
-    waiting = [unique_id for unique_id, source in manifest["sources"].items() if _without_versions(source)]
+    waiting = [unique_id for unique_id, source in manifest["sources"].items() if without_versions(source)]
     reached: set[str] = set()
     while waiting:
         children = set(manifest["child_map"].get(waiting.pop(), ())) - reached
@@ -79,12 +82,7 @@ def readers_of_unversioned(manifest: Mapping[str, Any]) -> list[dg.AssetKey]:
         waiting += children
     nodes = (manifest["nodes"][unique_id] for unique_id in reached if unique_id in manifest["nodes"])
     built = (node for node in nodes if node["resource_type"] in ("model", "snapshot"))
-    return sorted(dg.AssetKey([node["schema"], node.get("alias") or node["name"]]) for node in built)
-
-
-def _without_versions(source: Mapping[str, Any]) -> bool:
-    """dbt's `loader` says what holds a source that is no Delta table."""
-    return bool(source.get("loader"))
+    return sorted(asset_key(node) for node in built)
 
 
 def _table(source: Mapping[str, Any]) -> str:

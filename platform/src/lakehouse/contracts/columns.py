@@ -1,13 +1,15 @@
 """The columns of a streaming table: those the contract declares and those the platform adds."""
 
-import math
 import re
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from lakehouse.contracts.part import Location, MisplacedError, Part
 
 IDENTIFIER = r"^[a-z][a-z0-9_]*$"
 #: Dates and timestamps in ISO 8601, as regular expressions that Java and Python read alike; the whole text matches.
@@ -34,10 +36,8 @@ INTEGERS = {ColumnType.INT: (-(2**31), 2**31 - 1), ColumnType.BIGINT: (-(2**63),
 Bound = int | Annotated[float, Field(allow_inf_nan=False)]
 
 
-class Column(BaseModel):
+class Column(Part):
     """One column. A value that the declared type or range cannot hold makes the row invalid."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Annotated[str, Field(pattern=IDENTIFIER, description="Column name, and the JSON field it is read from")]
     type: ColumnType = Field(description="Timestamps are ISO 8601 with seconds; UTC where no offset is given")
@@ -50,6 +50,11 @@ class Column(BaseModel):
         default=None, description="Value where the field is absent or null"
     )
     default_from: str | None = Field(default=None, description="Column to copy where the field is absent or null")
+    derived_from: tuple[str, ...] = Field(
+        default=(),
+        description="For a transform: the fields of the events that the value is made of, for the catalogue's lineage; "
+        "absent: the one of that name",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> "Column":
@@ -61,7 +66,7 @@ class Column(BaseModel):
         if self.required and (self.default is not None or self.default_from is not None):
             raise ValueError("a required column has no default: drop required, or drop the default")
         for field, bound in (("minimum", self.minimum), ("maximum", self.maximum)):
-            if bound is not None and not _fits(bound, self.type):
+            if bound is not None and not fits(bound, self.type):
                 raise ValueError(f"{field} {bound!r} is no value of type {self.type.value}")
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
             raise ValueError(f"minimum {self.minimum!r} is above maximum {self.maximum!r}: no value would be valid")
@@ -70,7 +75,7 @@ class Column(BaseModel):
         return self
 
     def _check_default(self, default: str | int | float | bool) -> None:
-        if not _fits(default, self.type):
+        if not fits(default, self.type):
             raise ValueError(f"default {default!r} is no value of type {self.type.value}")
         if isinstance(default, str):
             return
@@ -80,7 +85,49 @@ class Column(BaseModel):
             raise ValueError(f"default {default!r} is above maximum {self.maximum!r}")
 
 
-def _fits(value: str | int | float | bool, column_type: ColumnType) -> bool:
+def check_columns(columns: Sequence[Column], location: Location) -> None:
+    """Raises MisplacedError below ``location`` when ``columns`` do not go together."""
+    by_name: dict[str, Column] = {}
+    for position, column in enumerate(columns):
+        if column.name in by_name:
+            raise MisplacedError((*location, position, "name"), f"column {column.name!r} is declared twice")
+        by_name[column.name] = column
+    for position, column in enumerate(columns):
+        try:
+            _check_default_from(column, by_name)
+        except ValueError as error:
+            raise MisplacedError((*location, position, "default_from"), str(error)) from error
+
+
+def check_time_column(columns: Sequence[Column], name: str, location: Location) -> None:
+    """Raises MisplacedError at ``location`` unless ``name`` is a required timestamp among ``columns``."""
+    check_reference(columns, name, location)
+    column = next(column for column in columns if column.name == name)
+    if column.type is not ColumnType.TIMESTAMP or not column.required:
+        raise MisplacedError(location, f"{name!r} has to be a required column of type timestamp")
+
+
+def check_reference(columns: Sequence[Column], name: str, location: Location) -> None:
+    """Raises MisplacedError at ``location`` unless ``name`` is one of ``columns``."""
+    names = [column.name for column in columns]
+    if name not in names:
+        raise MisplacedError(location, f"{name!r} is no column. Columns: {', '.join(names)}")
+
+
+def _check_default_from(column: Column, by_name: Mapping[str, Column]) -> None:
+    passed, following = [column.name], column.default_from
+    while following is not None:
+        if following not in by_name:
+            raise ValueError(f"{following!r} is no column. Columns: {', '.join(by_name)}")
+        if following in passed:
+            raise ValueError(f"column {column.name!r} would be copied from itself: {' → '.join([*passed, following])}")
+        passed.append(following)
+        following = by_name[following].default_from
+    if column.default_from and by_name[column.default_from].type != column.type:
+        raise ValueError(f"column {column.name!r} and {column.default_from!r} differ in type")
+
+
+def fits(value: str | int | float | bool, column_type: ColumnType) -> bool:
     """Whether ``value``, as YAML gives it, is one of the type."""
     match column_type:
         case ColumnType.STRING:
@@ -88,7 +135,7 @@ def _fits(value: str | int | float | bool, column_type: ColumnType) -> bool:
         case ColumnType.BOOLEAN:
             return isinstance(value, bool)
         case ColumnType.DOUBLE:
-            return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+            return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
         case ColumnType.DATE:
             return isinstance(value, str) and _is_iso(value, ISO_DATE, date.fromisoformat)
         case ColumnType.TIMESTAMP:
@@ -120,6 +167,17 @@ class StoredColumn(BaseModel):
     nullable: bool = True
     description: str = ""
     pii: bool = False
+
+
+def stored(column: Column) -> StoredColumn:
+    """``column`` as it stands in a table."""
+    return StoredColumn(
+        name=column.name,
+        type=column.type,
+        nullable=not column.required,
+        description=column.description,
+        pii=column.pii,
+    )
 
 
 #: Where a row came from. With these a table itself tells which offsets it holds.

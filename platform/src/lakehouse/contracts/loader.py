@@ -9,17 +9,33 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from lakehouse.contracts.checks import Checks
 from lakehouse.contracts.columns import Column
-from lakehouse.contracts.model import Contract, EventTime, KafkaSource, MisplacedError, OnInvalid
+from lakehouse.contracts.maintenance import Maintenance
+from lakehouse.contracts.model import AlsoTo, Contract, EventTime, OnInvalid
+from lakehouse.contracts.part import Location, MisplacedError
+from lakehouse.contracts.resolve import resolve
+from lakehouse.contracts.source import KafkaSource
+from lakehouse.contracts.transform import Transform
+from lakehouse.contracts.workload import Circumstances
 from lakehouse.errors import LakehouseError
 
-_MODELS: dict[str, type[BaseModel]] = {"source": KafkaSource, "columns": Column, "event_time": EventTime}
+_MODELS: dict[str, type[BaseModel]] = {
+    "source": KafkaSource,
+    "workload": Circumstances,
+    "transform": Transform,
+    "columns": Column,
+    "event_time": EventTime,
+    "also_to": AlsoTo,
+    "checks": Checks,
+    "maintenance": Maintenance,
+}
 
 
 _KEY_TAGS = frozenset({"tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"})
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     """Leaves dates as text, as the contract's columns take them, and as their errors can name them."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012  (the name and the type are PyYAML's)
@@ -100,14 +116,47 @@ def load_contracts(directory: Path) -> list[Contract]:
             other = contracts[contract.table][1].name
             problems.append(Problem(file, 1, "table", f"{contract.table!r} is already declared in {other}"))
         contracts[contract.table] = (contract, file)
-    for contract, file in contracts.values():
-        if contract.on_invalid is OnInvalid.QUARANTINE and contract.rejected_table in contracts:
-            taken = contracts[contract.rejected_table][1]
-            text = f"{contract.rejected_table!r} is the quarantine table of {contract.table} ({file.name})"
-            problems.append(Problem(taken, 1, "table", f"{text}: choose another name"))
     if problems:
         raise ContractError(problems)
-    return [contracts[table][0] for table in sorted(contracts)]
+    return _resolved(contracts)
+
+
+def _resolved(contracts: dict[str, tuple[Contract, Path]]) -> list[Contract]:
+    """The contracts, each with what it takes from another. Raises ContractError where they do not go together."""
+    problems: list[Problem] = []
+    declared = {table: contract for table, (contract, _) in contracts.items()}
+    resolved = []
+    for contract, file in contracts.values():
+        try:
+            resolved.append(resolve(contract, declared))
+        except MisplacedError as error:
+            problems.append(_misplaced(file, error.location, str(error)))
+    problems += _clashes(contracts)
+    if problems:
+        raise ContractError(problems)
+    return sorted(resolved, key=lambda contract: contract.table)
+
+
+def _clashes(contracts: dict[str, tuple[Contract, Path]]) -> Iterator[Problem]:
+    """Tables that two contracts ask for: a table has one writer."""
+    owners = {table: table for table in contracts}
+    for contract, file in contracts.values():
+        if contract.on_invalid is OnInvalid.QUARANTINE:
+            if taken := contracts.get(contract.rejected_table):
+                text = f"{contract.rejected_table!r} is a table of {contract.table} ({file.name}) already"
+                yield _misplaced(taken[1], ("table",), f"{text}: choose another name")
+            owners[contract.rejected_table] = contract.table
+    for contract, file in contracts.values():
+        if contract.late is not None:
+            if owner := owners.get(contract.late):
+                text = f"{contract.late!r} is a table of {owner} already: choose another name"
+                yield _misplaced(file, ("late",), text)
+            owners[contract.late] = contract.table
+
+
+def _misplaced(file: Path, location: Location, message: str) -> Problem:
+    root = yaml.compose(file.read_text(encoding="utf-8"), Loader=_Loader)
+    return Problem(file, _line(root, location) if root else 1, ".".join(map(str, location)), message)
 
 
 def find_contract(directory: Path, table: str) -> Contract:
@@ -157,7 +206,7 @@ def _problem(file: Path, root: yaml.MappingNode, details: ErrorDetails) -> Probl
     return Problem(file, _line(root, location), field, _message(details))
 
 
-def _line(root: yaml.Node, location: tuple[int | str, ...]) -> int:
+def _line(root: yaml.Node, location: Location) -> int:
     """The line of the deepest node that ``location`` still names; a missing key is reported at its parent."""
     node: yaml.Node = root
     line = root.start_mark.line
@@ -187,7 +236,7 @@ def _message(details: ErrorDetails) -> str:
     return f"{value!r} is not valid: {text}"
 
 
-def _unknown_key(location: tuple[int | str, ...]) -> str:
+def _unknown_key(location: Location) -> str:
     parents = [part for part in location[:-1] if isinstance(part, str)]
     model = _MODELS[parents[-1]] if parents else Contract
     valid = sorted(model.model_fields)

@@ -8,11 +8,11 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from duckdb import DuckDBPyConnection
 
-from lakehouse.dbt_delta.columns import DELETED, Columns, Resolution, typed_select
+from lakehouse.dbt_delta.columns import Columns, Resolution, alive, typed_select
 from lakehouse.dbt_delta.spec import ModelSpec
-from lakehouse.dbt_delta.sql import quoted, quoted_list
 from lakehouse.storage import commit
 from lakehouse.storage.catalog import Catalog
+from lakehouse.storage.sql import quoted_list
 
 #: Rows handed from DuckDB to delta-rs at a time.
 _BATCH_ROWS = 65_536
@@ -54,7 +54,7 @@ class Batch:
     @property
     def alive(self) -> str:
         """The condition that a row is not marked `_deleted`."""
-        return f"NOT coalesce({quoted(DELETED)}, false)" if DELETED in self.computed else "true"
+        return alive(self.computed)
 
     def count(self, where: str = "true") -> int:
         return int(self.connection.execute(f"SELECT count(*) FROM {self.rows} WHERE {where}").fetchall()[0][0])

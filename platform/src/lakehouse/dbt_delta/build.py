@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+import pyarrow as pa
 from deltalake import DeltaTable
 from duckdb import DuckDBPyConnection
 
@@ -15,6 +16,7 @@ from lakehouse.dbt_delta.checks import check_not_null, check_partitions, check_u
 from lakehouse.dbt_delta.columns import (
     DELETED,
     Columns,
+    alive,
     as_partitioned,
     describe,
     resolve,
@@ -25,8 +27,8 @@ from lakehouse.dbt_delta.constraints import check_constraints
 from lakehouse.dbt_delta.progress import Consumption, as_transactions, epoch_of
 from lakehouse.dbt_delta.session import Session
 from lakehouse.dbt_delta.spec import ModelSpec
-from lakehouse.dbt_delta.sql import quoted
 from lakehouse.dbt_delta.strategies import STRATEGIES
+from lakehouse.dbt_delta.whole import Writer
 from lakehouse.storage import commit
 from lakehouse.storage.create import table_properties
 from lakehouse.storage.duck import delta_scan_sql
@@ -59,27 +61,27 @@ class _Job:
     computed: Columns
     marks_deleted: bool
     consumed: tuple[Consumption, ...]
-
-    @property
-    def alive(self) -> str:
-        return f"NOT coalesce({quoted(DELETED)}, false)" if self.marks_deleted else "true"
+    writer: Writer
 
     @property
     def living_rows(self) -> str:
-        return f"(SELECT * FROM {self.request.rows} WHERE {self.alive})"
+        return f"(SELECT * FROM {self.request.rows} WHERE {alive([DELETED] if self.marks_deleted else [])})"
 
     def whole_sql(self) -> str:
-        return f"SELECT {typed_select(self.computed, self.computed)} FROM {self.request.rows} WHERE {self.alive}"
+        return f"SELECT {typed_select(self.computed, self.computed)} FROM {self.living_rows}"
+
+    def reader(self, where: str) -> pa.RecordBatchReader:
+        return sorted_reader(self.connection, self.spec, f"{self.whole_sql()} WHERE {where}")
 
     def count(self) -> int:
-        sql = f"SELECT count(*) FROM {self.request.rows} WHERE {self.alive}"
-        return int(self.connection.execute(sql).fetchall()[0][0])
+        return int(self.connection.execute(f"SELECT count(*) FROM {self.living_rows}").fetchall()[0][0])
 
 
-def build(session: Session, connection: DuckDBPyConnection, request: BuildRequest) -> Outcome:
+def build(session: Session, connection: DuckDBPyConnection, request: BuildRequest, writer: Writer) -> Outcome:
     """Commits the rows of ``request`` and what the model consumed to compute them.
 
-    Raises ModelError or ConcurrentWriteError; the table is then as it was.
+    ``writer`` creates and replaces whole tables. Raises ModelError or ConcurrentWriteError, and then the table is as it
+    was.
     """
     spec = ModelSpec.from_node(request.node)
     with session.one_commit_at_a_time(spec.name):
@@ -98,6 +100,7 @@ def build(session: Session, connection: DuckDBPyConnection, request: BuildReques
             computed=computed,
             marks_deleted=DELETED in raw,
             consumed=() if request.empty else tuple(run.consumed.values()),
+            writer=writer,
         )
         check_constraints(connection, spec, request.node, job.living_rows)
         check_partitions(connection, spec, job.living_rows, computed, parts)
@@ -115,9 +118,8 @@ def _create(job: _Job) -> Outcome:
     spec = job.spec
     _check_whole(job)
     count = job.count()
-    rows = sorted_reader(job.connection, spec, job.whole_sql())
     new = commit.NewTable(spec.partition_by, spec.description, table_properties(RETENTION))
-    commit.create(job.session.catalog, spec.name, rows, new, as_transactions(0, job.consumed))
+    job.writer.create(spec, job.reader, new, as_transactions(0, job.consumed))
     return Outcome("CREATE", count)
 
 
@@ -127,9 +129,8 @@ def _replace(job: _Job, table: DeltaTable) -> Outcome:
     count = job.count()
     if not spec.incremental and _holds_already(job, table):
         return Outcome("UNCHANGED", count)
-    rows = sorted_reader(job.connection, spec, job.whole_sql())
     new = commit.NewTable(spec.partition_by, spec.description, {})
-    commit.replace(table, spec.name, rows, new, as_transactions(epoch_of(table) + 1, job.consumed))
+    job.writer.replace(table, spec, job.reader, new, as_transactions(epoch_of(table) + 1, job.consumed))
     return Outcome("REPLACE", count)
 
 
@@ -166,6 +167,4 @@ def _holds_already(job: _Job, table: DeltaTable) -> bool:
         return False
     if list(table.metadata().partition_columns) != list(job.spec.partition_by):
         return False
-    new, held = job.whole_sql(), f"SELECT * FROM {target}"
-    differing = f"(({new}) EXCEPT ALL ({held})) UNION ALL (({held}) EXCEPT ALL ({new}))"
-    return not job.connection.execute(f"SELECT 1 FROM ({differing}) LIMIT 1").fetchall()
+    return job.writer.holds(table, job.spec, job.whole_sql(), f"SELECT * FROM {target}")

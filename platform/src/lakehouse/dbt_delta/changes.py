@@ -3,6 +3,7 @@
 # ruff: noqa: S608  # SQL is what this module makes, of names that come from dbt and the catalog
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from duckdb import DuckDBPyConnection
@@ -12,12 +13,40 @@ from lakehouse.dbt_delta.errors import SourceError
 from lakehouse.dbt_delta.progress import Consumption, consumed_version
 from lakehouse.dbt_delta.session import Session
 from lakehouse.dbt_delta.spec import ModelSpec
-from lakehouse.dbt_delta.sql import quoted, quoted_list, relation
 from lakehouse.invocation import command
 from lakehouse.storage.changes import CHANGE_TYPE, HistoryGoneError, change_feed, rows_sql
+from lakehouse.storage.sql import quoted, quoted_list, relation
 
 
-def changes_sql(
+@dataclass(frozen=True)
+class Asked:
+    """What a model asks of a source: ``columns`` (name to DuckDB type) of what ``consumption`` tells."""
+
+    spec: ModelSpec
+    source_sql: str
+    columns: Mapping[str, str]
+    consumption: Consumption
+
+    @property
+    def everything_sql(self) -> str:
+        """Every row of the source as an insert."""
+        return f"SELECT {quoted_list(self.columns)}, 'insert' AS {CHANGE_TYPE} FROM {self.source_sql}"
+
+    @property
+    def nothing_sql(self) -> str:
+        """The columns, and no row."""
+        return f"{self.everything_sql} WHERE false"
+
+    def history_gone(self, error: HistoryGoneError) -> SourceError:
+        """What the user is told where the changes cannot be."""
+        source, since, version = self.consumption.source, self.consumption.since, self.consumption.version
+        return SourceError(
+            f"{self.spec.name} has consumed {source} up to version {since} and needs what changed up to {version}: "
+            f"{error}\nRebuild the model: dbt run --full-refresh --select {self.spec.name.partition('.')[2]}"
+        )
+
+
+def asked_changes(
     session: Session,
     connection: DuckDBPyConnection,
     node: Mapping[str, Any],
@@ -26,13 +55,11 @@ def changes_sql(
     columns: Sequence[str] | None,
     *,
     full_refresh: bool,
-    empty: bool,
-) -> str:
-    """A subquery with ``columns`` of ``source`` (default: all) and `_change_type`, `insert` or `delete`.
+) -> Asked:
+    """Looks up what the model of ``node`` has consumed of ``source``, and notes what it does now, for the commit.
 
-    The first build of a model and a full refresh get every row as an insert. ``source_sql`` is the source as dbt
-    renders it, and ``empty`` dbt's flag to read no rows. Notes what is consumed, for the commit. Raises SourceError
-    when the changes cannot be told.
+    ``source_sql`` is the source as dbt renders it. Raises SourceError when there is no such source or column, or the
+    changes cannot be told.
     """
     spec = ModelSpec.from_node(node)
     version = session.pinned(source)
@@ -52,17 +79,20 @@ def changes_sql(
     chosen = {column: types[column] for column in columns or types}
     consumption = _consumption(session, connection, spec, source, version, full_refresh=full_refresh)
     session.consume(spec.name, consumption)
-    names = quoted_list(chosen)
-    everything = f"SELECT {names}, 'insert' AS {CHANGE_TYPE} FROM {source_sql}"
-    if consumption.since is None:
-        return f"({everything})"
-    nothing = f"{everything} WHERE false"
-    if empty or not consumption.moved:
-        return f"({nothing})"
-    changed = _load(session, connection, spec, consumption, consumption.since, chosen)
-    qualified = ", ".join(f"changed.{quoted(column)}" for column in chosen)
+    return Asked(spec, source_sql, chosen, consumption)
+
+
+def changed_sql(session: Session, connection: DuckDBPyConnection, asked: Asked, since: int) -> str:
+    """A subquery of DuckDB with the columns that are asked for and `_change_type`, of what changed after ``since``.
+
+    Raises SourceError when the changes cannot be told.
+    """
+    changed = _load(session, connection, asked, since)
+    qualified = ", ".join(f"changed.{quoted(column)}" for column in asked.columns)
     # The branch that yields nothing tells tools that derive lineage from SQL which columns these are.
-    return f"({nothing} UNION ALL SELECT {qualified}, changed.{CHANGE_TYPE} FROM {quoted(changed)} AS changed)"
+    return (
+        f"({asked.nothing_sql} UNION ALL SELECT {qualified}, changed.{CHANGE_TYPE} FROM {quoted(changed)} AS changed)"
+    )
 
 
 def _consumption(
@@ -89,25 +119,15 @@ def _consumption(
     return Consumption(source, table_id, since, version)
 
 
-def _load(
-    session: Session,
-    connection: DuckDBPyConnection,
-    spec: ModelSpec,
-    consumption: Consumption,
-    since: int,
-    columns: Mapping[str, str],
-) -> str:
+def _load(session: Session, connection: DuckDBPyConnection, asked: Asked, since: int) -> str:
     """Makes the changes a temporary relation and returns its name."""
+    source = asked.consumption.source
     try:
-        feed = change_feed(connection, session.catalog, consumption.source, since, consumption.version)
-        sql = rows_sql(connection, feed, columns)
+        feed = change_feed(connection, session.catalog, source, since, asked.consumption.version)
+        sql = rows_sql(connection, feed, asked.columns)
     except HistoryGoneError as error:
-        raise SourceError(
-            f"{spec.name} has consumed {consumption.source} up to version {since} and needs what changed "
-            f"up to {consumption.version}: {error}\n"
-            f"Rebuild the model: dbt run --full-refresh --select {spec.name.partition('.')[2]}"
-        ) from error
-    name = f"__changes__{spec.name}__{consumption.source}".replace(".", "_")
+        raise asked.history_gone(error) from error
+    name = f"__changes__{asked.spec.name}__{source}".replace(".", "_")
     # Inserts are scanned where they lie; netting is work that a model should not repeat at each reference.
     kind = "VIEW" if feed.inserts_only else "TABLE"
     connection.execute(f"CREATE OR REPLACE TEMP {kind} {quoted(name)} AS {sql}")

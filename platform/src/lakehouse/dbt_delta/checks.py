@@ -9,7 +9,7 @@ from duckdb import DuckDBPyConnection
 from lakehouse.dbt_delta.columns import Columns
 from lakehouse.dbt_delta.errors import BatchError
 from lakehouse.dbt_delta.spec import ModelSpec
-from lakehouse.dbt_delta.sql import quoted, quoted_list
+from lakehouse.storage.sql import quoted, quoted_list
 
 #: Offending keys an error shows.
 _SHOWN = 5

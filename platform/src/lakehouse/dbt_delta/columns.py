@@ -10,7 +10,7 @@ from duckdb import DuckDBPyConnection
 
 from lakehouse.dbt_delta.errors import SchemaChangeError
 from lakehouse.dbt_delta.spec import ModelSpec
-from lakehouse.dbt_delta.sql import quoted
+from lakehouse.storage.sql import quoted
 
 #: A row whose value in this column is true is deleted from the table by its key. The column itself is never stored.
 DELETED = "_deleted"
@@ -68,6 +68,11 @@ def stored_columns(model: str, columns: Columns) -> dict[str, str]:
                 f"{model}: column {name!r} has type {kind}, which Delta does not store. Cast it in the model's SQL."
             )
     return stored
+
+
+def alive(columns: Iterable[str]) -> str:
+    """The condition that a row of these ``columns`` is not marked `_deleted`."""
+    return f"NOT coalesce({quoted(DELETED)}, false)" if DELETED in columns else "true"
 
 
 def as_partitioned(rows: str, columns: Columns, partition_by: Iterable[str]) -> str:

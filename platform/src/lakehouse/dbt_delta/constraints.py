@@ -9,7 +9,7 @@ from duckdb import DuckDBPyConnection
 
 from lakehouse.dbt_delta.errors import BatchError, ModelConfigError
 from lakehouse.dbt_delta.spec import ModelSpec
-from lakehouse.dbt_delta.sql import quoted
+from lakehouse.storage.sql import quoted
 
 
 def check_constraints(connection: DuckDBPyConnection, spec: ModelSpec, node: Mapping[str, Any], rows: str) -> None:

@@ -15,8 +15,8 @@ from lakehouse.dbt_delta.checks import check_not_moved
 from lakehouse.dbt_delta.columns import DELETED, Columns
 from lakehouse.dbt_delta.errors import ModelConfigError
 from lakehouse.dbt_delta.spec import ModelSpec
-from lakehouse.dbt_delta.sql import differs, literal, quoted, quoted_list, same
 from lakehouse.storage.files import HeldFile
+from lakehouse.storage.sql import differs, literal, quoted, quoted_list, same
 
 #: Where a held row lies: the location of its file and the number of the row in it.
 FILE, ROW = "__file", "__row"
@@ -109,8 +109,10 @@ def held_rows_sql(files: Sequence[HeldFile], held: Columns, partition_by: Iterab
         return nothing
     locations = ", ".join(literal(file.location) for file in files)
     reader = f"read_parquet([{locations}], union_by_name = true, hive_partitioning = false, filename = '{FILE}')"
-    stored = f"SELECT *, {_NUMBER} AS {ROW} FROM {reader}"
     parts = list(partition_by)
+    # Delta's own writer for Spark has partition columns in the files, too; what counts is the log (Delta protocol).
+    columns = f"COLUMNS(name -> name NOT IN ({', '.join(map(literal, parts))}))" if parts else "*"
+    stored = f"SELECT {columns}, {_NUMBER} AS {ROW} FROM {reader}"
     if parts:
         values = ", ".join(
             "("

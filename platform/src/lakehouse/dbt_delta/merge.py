@@ -10,12 +10,12 @@ from lakehouse.dbt_delta.checks import check_not_null, check_unique
 from lakehouse.dbt_delta.columns import typed_select
 from lakehouse.dbt_delta.diff import FILE, Diff, computed_diff
 from lakehouse.dbt_delta.rewrite import Rewrite, rewrite
-from lakehouse.dbt_delta.sql import quoted_list, same
 from lakehouse.storage import log
 from lakehouse.storage.commit import ConcurrentWriteError
 from lakehouse.storage.duck import delta_scan_sql
 from lakehouse.storage.evolve import added_columns
 from lakehouse.storage.files import held_files
+from lakehouse.storage.sql import quoted_list, same
 from lakehouse.storage.writable import check_writable
 
 

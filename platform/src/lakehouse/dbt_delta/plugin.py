@@ -1,10 +1,9 @@
-"""The dbt-duckdb plugin: what the project's macros ask of Python.
+"""The dbt-duckdb plugin: the way from the project's macros to Python.
 
 Macros reach it through `adapter.store_relation()`, dbt-duckdb's one way from Jinja into a plugin. Its last argument
 carries an operation, the arguments, and takes back the result; `dbt/macros/lakehouse.sql` wraps this.
 """
 
-from collections.abc import Callable
 from typing import Any, cast
 
 import duckdb
@@ -17,8 +16,7 @@ from dbt_common.invocation import get_invocation_id
 from deltalake.exceptions import DeltaError
 from duckdb import DuckDBPyConnection
 
-from lakehouse.dbt_delta.build import BuildRequest, build
-from lakehouse.dbt_delta.changes import changes_sql
+from lakehouse.dbt_delta.operations import Operations
 from lakehouse.dbt_delta.session import Session
 from lakehouse.errors import LakehouseError
 from lakehouse.settings import load_settings
@@ -29,16 +27,7 @@ class Plugin(BasePlugin):
 
     def initialize(self, plugin_config: dict[str, Any]) -> None:
         self._session = Session(load_settings())
-        self._operations: dict[str, Callable[[dict[str, Any]], object]] = {
-            "start_run": self._start_run,
-            "end_run": self._end_run,
-            "exists": self._exists,
-            "tables": self._tables,
-            "changes": self._changes,
-            "build": self._build,
-            "publish_view": self._publish_view,
-            "attach_postgres": self._attach_postgres,
-        }
+        self._operations = Operations(self._session, _connection)
 
     def update_connection_config(self, creds: DuckDBCredentials, config: dict[str, Any]) -> None:
         # dagster-dbt makes every path absolute and read-only to spare a database file; there is none to spare here.
@@ -55,48 +44,9 @@ class Plugin(BasePlugin):
     def store(self, target_config: TargetConfig) -> None:
         request = target_config.config
         try:
-            request["result"] = self._operations[request["operation"]](request["arguments"])
+            request["result"] = self._operations.answer(request["operation"], request["arguments"])
         except (LakehouseError, DeltaError, duckdb.Error) as error:
             raise DbtRuntimeError(str(error)) from error
-
-    def _start_run(self, arguments: dict[str, Any]) -> None:
-        self._session.start_run(get_invocation_id())
-
-    def _end_run(self, arguments: dict[str, Any]) -> None:
-        self._session.end_run()
-
-    def _exists(self, arguments: dict[str, Any]) -> bool:
-        node = arguments["node"]
-        name = f"{node['schema']}.{node['alias']}"
-        return self._session.pinned(name) is not None
-
-    def _tables(self, arguments: dict[str, Any]) -> list[str]:
-        return self._session.tables()
-
-    def _changes(self, arguments: dict[str, Any]) -> str:
-        node = arguments["node"]
-        if arguments["building"]:
-            self._session.begin(f"{node['schema']}.{node['alias']}")
-        return changes_sql(
-            self._session,
-            _connection(),
-            node,
-            arguments["source"],
-            arguments["source_sql"],
-            arguments["columns"],
-            full_refresh=arguments["full_refresh"],
-            empty=arguments["empty"],
-        )
-
-    def _build(self, arguments: dict[str, Any]) -> dict[str, object]:
-        outcome = build(self._session, _connection(), BuildRequest(**arguments))
-        return {"message": outcome.message, "action": outcome.action, "rows": outcome.rows}
-
-    def _publish_view(self, arguments: dict[str, Any]) -> None:
-        self._session.publish_view(arguments["node"], arguments["sql"])
-
-    def _attach_postgres(self, arguments: dict[str, Any]) -> None:
-        self._session.attach_postgres()
 
 
 def _connection() -> DuckDBPyConnection:

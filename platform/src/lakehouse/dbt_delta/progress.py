@@ -5,6 +5,7 @@ give the version consumed of each source. A source's application id holds the ep
 a rebuilt model or a recreated source starts afresh instead of continuing from a number that means something else.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from deltalake import DeltaTable
 from lakehouse.storage.commit import Progress, progress_of
 
 EPOCH = "dbt:epoch"
+_APP_ID = re.compile(r"dbt:\d+:(?P<source>[^:]+):[^:]+")
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,12 @@ def epoch_of(table: DeltaTable) -> int:
 def consumed_version(model: DeltaTable, source_name: str, source: DeltaTable) -> int | None:
     """The version of ``source`` that ``model`` has consumed; None when it never did."""
     return progress_of(model, _app_id(epoch_of(model), source_name, str(source.metadata().id)))
+
+
+def consumed_sources(transactions: Progress) -> dict[str, int]:
+    """Of the transactions of a model's commit: the version consumed of each source, by its name."""
+    found = (_APP_ID.fullmatch(app_id) for app_id in transactions)
+    return {match["source"]: transactions[match.string] for match in found if match}
 
 
 def as_transactions(epoch: int, consumed: Iterable[Consumption]) -> Progress:

@@ -19,10 +19,10 @@ from duckdb import DuckDBPyConnection
 from lakehouse.dbt_delta.diff import ACTION, FILE, HELD, ROW, Diff, held_rows_sql
 from lakehouse.dbt_delta.errors import BatchError
 from lakehouse.dbt_delta.spec import ModelSpec
-from lakehouse.dbt_delta.sql import literal, quoted, quoted_list
 from lakehouse.storage.catalog import Catalog
 from lakehouse.storage.files import HeldFile, NewFile, Partition, partition_directory, partition_text
 from lakehouse.storage.parquet import ROW_GROUP_ROWS, write_parquet
+from lakehouse.storage.sql import literal, quoted, quoted_list
 
 #: Touched files of a partition are rewritten together up to this size, which also heals small ones.
 _GROUP_BYTES = 32 * 1024 * 1024

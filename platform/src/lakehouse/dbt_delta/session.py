@@ -15,13 +15,13 @@ from duckdb import DuckDBPyConnection
 from lakehouse.dbt_delta.errors import ModelConfigError
 from lakehouse.dbt_delta.lock import ModelLocks
 from lakehouse.dbt_delta.progress import Consumption
-from lakehouse.dbt_delta.sql import quoted, relation
 from lakehouse.dbt_delta.views import ViewCatalogue
 from lakehouse.errors import LakehouseError
 from lakehouse.settings import Settings
 from lakehouse.storage import postgres
 from lakehouse.storage.catalog import Catalog
-from lakehouse.storage.duck import configure_storage, delta_scan_sql, load_delta_extension
+from lakehouse.storage.duck import configure_storage, delta_scan_sql, load_delta_extension, show_view
+from lakehouse.storage.sql import quoted
 
 _logger = AdapterLogger("lakehouse")
 
@@ -144,7 +144,8 @@ class Session:
         # The catalogue file has another database name than dbt's, and no need of either.
         select = sql.replace(f"{quoted(node['database'])}.", "")
         with self._guard:
-            self._show_view(name, select)
+            with self._cursor() as cursor:
+                show_view(cursor, name, select)
             self._catalogue.publish(name, select)
 
     @contextmanager
@@ -158,15 +159,8 @@ class Session:
             return
         # A cursor of its own: two models in open transactions must not meet in DuckDB's catalogue.
         with self._cursor() as cursor:
-            cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(name.split('.')[0])}")
-            scan = delta_scan_sql(self.catalog, name, version)
-            cursor.execute(f"CREATE OR REPLACE VIEW {relation(name)} AS SELECT * FROM {scan}")
+            show_view(cursor, name, f"SELECT * FROM {delta_scan_sql(self.catalog, name, version)}")
         self._pins[name] = version
-
-    def _show_view(self, name: str, select: str) -> None:
-        with self._cursor() as cursor:
-            cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(name.split('.')[0])}")
-            cursor.execute(f"CREATE OR REPLACE VIEW {relation(name)} AS {select}")
 
     def _cursor(self) -> DuckDBPyConnection:
         if self._database is None:

@@ -9,8 +9,8 @@ from lakehouse.dbt_delta.batch import Batch, Outcome, replace_all, store_progres
 from lakehouse.dbt_delta.checks import check_not_null
 from lakehouse.dbt_delta.errors import BatchError, ModelConfigError
 from lakehouse.dbt_delta.merge import merge
-from lakehouse.dbt_delta.sql import literal, literal_of, quoted, quoted_list
 from lakehouse.storage import commit
+from lakehouse.storage.sql import literal, literal_of, quoted, quoted_list
 
 
 def append(batch: Batch) -> Outcome:

@@ -14,9 +14,9 @@ from pathlib import Path
 import duckdb
 from duckdb import DuckDBPyConnection
 
-from lakehouse.dbt_delta.sql import literal, quoted, relation
 from lakehouse.storage.catalog import Catalog
-from lakehouse.storage.duck import configure_storage, delta_scan_sql, load_delta_extension
+from lakehouse.storage.duck import configure_storage, delta_scan_sql, load_delta_extension, show_view
+from lakehouse.storage.sql import literal, relation
 
 _NAME = "schema_name || '.' || view_name"
 #: The comment that tells a view over a Delta table from one that a model is.
@@ -72,7 +72,7 @@ class ViewCatalogue:
                 load_delta_extension(connection)
                 configure_storage(connection, self._catalog)
                 _show_tables(connection, self._catalog)
-                _create_view(connection, name, select)
+                show_view(connection, name, select)
             draft.replace(self._file)
 
 
@@ -82,19 +82,14 @@ def _show_tables(connection: DuckDBPyConnection, catalog: Catalog) -> None:
     for (name,) in shown:
         connection.execute(f"DROP VIEW {relation(name)}")
     for name in catalog.names():
-        _create_view(connection, name, f"SELECT * FROM {delta_scan_sql(catalog, name)}")
+        show_view(connection, name, f"SELECT * FROM {delta_scan_sql(catalog, name)}")
         connection.execute(f"COMMENT ON VIEW {relation(name)} IS {literal(_DELTA_TABLE)}")
-
-
-def _create_view(connection: DuckDBPyConnection, name: str, select: str) -> None:
-    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(name.split('.')[0])}")
-    connection.execute(f"CREATE OR REPLACE VIEW {relation(name)} AS {select}")
 
 
 def _failure(connection: DuckDBPyConnection, name: str, select: str) -> str | None:
     """Why the view cannot be shown; None when it is."""
     try:
-        _create_view(connection, name, select)
+        show_view(connection, name, select)
     except duckdb.Error as error:
         return str(error).splitlines()[0]
     return None

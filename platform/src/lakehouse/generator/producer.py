@@ -16,6 +16,7 @@ from lakehouse.generator.config import GeneratorConfig
 from lakehouse.generator.manifest import Manifest, PartitionRange, Tally, default_path, events_path
 from lakehouse.generator.stream import Chunk, OrderGenerator
 from lakehouse.invocation import command
+from lakehouse.kafka import Kafka
 from lakehouse.settings import Settings
 
 #: Unconfirmed messages at most: enough to keep batches full, and some 100 MB.
@@ -155,7 +156,7 @@ def produce(
     """
     stop = stop or threading.Event()
     path = manifest_path or default_path(settings.state_dir / "manifests", config)
-    producer = connect(settings.kafka_bootstrap_servers, config.topic)
+    producer = connect(settings.kafka, config.topic)
     path.parent.mkdir(parents=True, exist_ok=True)
     tally = Tally(config, settings.kafka_bootstrap_servers, events_path(path) if with_events else None)
     sender = _Sender(producer, config.topic, tally)
@@ -183,7 +184,7 @@ def produce(
     return manifest
 
 
-def connect(bootstrap_servers: str, topic: str) -> Producer:
+def connect(kafka: Kafka, topic: str) -> Producer:
     """An idempotent producer whose broker answers and has ``topic`` (or makes it on demand).
 
     Raises ProduceError, with the address and the next step, within seconds.
@@ -191,7 +192,7 @@ def connect(bootstrap_servers: str, topic: str) -> Producer:
     reasons: list[str] = []
     producer = Producer(
         {
-            "bootstrap.servers": bootstrap_servers,
+            **kafka.for_confluent(),
             "client.id": "lakehouse-generator",
             "enable.idempotence": True,
             "compression.type": "lz4",
@@ -221,7 +222,7 @@ def connect(bootstrap_servers: str, topic: str) -> Producer:
         problem = f"topic {topic!r}: {found.error.str() if found.error else 'no partitions'}"
         producer.poll(_POLL_SECONDS)
     raise ProduceError(
-        f"Kafka at {bootstrap_servers} cannot take events ({problem}, tried for {_CONNECT_SECONDS:.0f} s). "
+        f"Kafka at {kafka} cannot take events ({problem}, tried for {_CONNECT_SECONDS:.0f} s). "
         f"Start the local one with `{command('up')}`, or set LAKEHOUSE_KAFKA_BOOTSTRAP_SERVERS=host:port; "
         "an external broker needs the topic created first."
     )

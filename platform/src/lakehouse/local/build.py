@@ -12,7 +12,17 @@ from lakehouse.local.java import find_maven
 from lakehouse.settings import Settings
 
 #: Jar set → the modules below streaming/ whose jars make it.
-BUILT_JARS = {"events": ("event-parser", "spark/event-function")}
+BUILT_JARS = {
+    "events": ("event-parser", "spark/event-function"),
+    "log-store": ("log-store",),
+    "flink": ("flink/jobs",),
+}
+#: Modules that end up in the jar of another one.
+_INSIDE = {"flink/jobs": ("event-parser", "log-store", "flink/delta-sink")}
+
+
+#: What Flink's jobs are submitted as.
+JOBS_JAR = "flink-jobs-0.1.0.jar"
 
 
 class BuildError(LakehouseError):
@@ -25,7 +35,7 @@ def build_jars(settings: Settings, jar_set: str, target: Path) -> None:
     pom = streaming / "pom.xml"
     command = [
         str(find_maven().executable), "--batch-mode", "--quiet", "--file", str(pom), "package",
-        "--projects", ",".join(modules), "--also-make", "-Dmaven.test.skip=true", "-Dspotless.check.skip=true",
+        "--projects", ",".join(modules), "--also-make", "-DskipTests", "-Dspotless.check.skip=true",
     ]  # fmt: skip
     with pom.open() as lock:
         # Maven's own directories are shared by all who build here.
@@ -38,8 +48,15 @@ def build_jars(settings: Settings, jar_set: str, target: Path) -> None:
             )
         target.mkdir()
         for module in modules:
-            for jar in (streaming / module / "target").glob("*.jar"):
+            for jar in _jars(streaming / module / "target"):
                 shutil.copy(jar, target)
+
+
+def _jars(directory: Path) -> Iterator[Path]:
+    """What the module is used as: not its tests, nor what it was before its dependencies were put in."""
+    for jar in directory.glob("*.jar"):
+        if not jar.name.startswith("original-") and not jar.stem.endswith("-tests"):
+            yield jar
 
 
 def sources_fingerprint(settings: Settings, jar_set: str) -> str:
@@ -53,6 +70,7 @@ def sources_fingerprint(settings: Settings, jar_set: str) -> str:
 
 def _sources(streaming: Path, modules: tuple[str, ...]) -> Iterator[Path]:
     yield streaming / "pom.xml"
-    for module in modules:
+    inside = [part for module in modules for part in _INSIDE.get(module, ())]
+    for module in (*modules, *inside):
         yield streaming / module / "pom.xml"
         yield from (file for file in (streaming / module / "src" / "main").rglob("*") if file.is_file())

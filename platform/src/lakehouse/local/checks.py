@@ -17,10 +17,12 @@ from lakehouse.errors import LakehouseError
 from lakehouse.invocation import command
 from lakehouse.local.jars import JAR_SETS, jars_current
 from lakehouse.local.java import find_java, find_maven
+from lakehouse.local.monitoring import MonitoringError, check_tools
 from lakehouse.local.processes import short_command, stale_processes
-from lakehouse.local.programs import PROGRAM_NAMES, endpoints
+from lakehouse.local.programs import MONITORING, PROGRAM_NAMES, endpoints
 from lakehouse.local.supervisor import Supervisor
 from lakehouse.settings import Settings
+from lakehouse.storage.catalog import Catalog
 
 #: Jars, a day of the generator's events, and room for Kafka to keep its segments.
 _NEEDED_DISK_BYTES = 2 * 1024**3
@@ -47,6 +49,7 @@ def examine(settings: Settings, supervisor: Supervisor) -> list[Finding]:
         _finding("Java", _check_java),
         _finding("Maven", lambda: f"Maven {find_maven().version}"),
         _finding("Jars", partial(_check_jars, settings)),
+        _finding("Monitoring", _check_monitoring),
         *_surroundings(settings, supervisor),
         *_ports(settings, supervisor, PROGRAM_NAMES),
     ]
@@ -104,6 +107,7 @@ def _surroundings(settings: Settings, supervisor: Supervisor) -> list[Finding]:
         _finding("State directory", partial(_check_writable, settings)),
         _finding("Disk space", partial(check_disk, settings)),
         _finding("Stale processes", partial(check_stale, settings, supervisor)),
+        _finding("Tables", partial(_check_store, settings)),
     ]
 
 
@@ -126,6 +130,14 @@ def _check_jars(settings: Settings) -> str:
     return f"to be fetched at the next start: {', '.join(missing)}" if missing else "complete"
 
 
+def _check_monitoring() -> str:
+    """Nobody needs it, so that it is no problem when it is missing."""
+    try:
+        return check_tools(MONITORING)
+    except MonitoringError as error:
+        return f"{error}\nOnly `{command('up --monitoring')}` needs them."
+
+
 def _check_writable(settings: Settings) -> str:
     existing = next(path for path in (settings.state_dir, *settings.state_dir.parents) if path.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
@@ -134,6 +146,11 @@ def _check_writable(settings: Settings) -> str:
             f"(chown -R {_user()} {existing}), or set LAKEHOUSE_STATE_DIR to a directory of yours."
         )
     return str(settings.state_dir)
+
+
+def _check_store(settings: Settings) -> str:
+    Catalog.from_settings(settings).check_store()
+    return settings.root
 
 
 def _finding(name: str, check: Callable[[], str]) -> Finding:

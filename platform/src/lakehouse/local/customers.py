@@ -10,8 +10,8 @@ from lakehouse.generator.config import DEFAULT_CUSTOMERS
 from lakehouse.generator.customers import customers
 from lakehouse.local.postgres import as_local
 from lakehouse.settings import Settings
-from lakehouse.storage.duck import literal
 from lakehouse.storage.postgres import DATABASE, attach
+from lakehouse.storage.sql import literal
 
 _TABLE = "public.customers"
 _DDL = f"""

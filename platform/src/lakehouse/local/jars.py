@@ -18,7 +18,7 @@ from lakehouse.local.build import BUILT_JARS, build_jars, sources_fingerprint
 from lakehouse.local.java import find_maven
 from lakehouse.settings import Settings
 
-PINNED_JARS = ("kafka", "spark")
+PINNED_JARS = ("kafka", "spark", "s3")
 JAR_SETS = (*PINNED_JARS, *BUILT_JARS)
 #: Fetched by the tests that use them.
 TEST_JAR_SETS = ("s3proxy",)

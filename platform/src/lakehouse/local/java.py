@@ -38,6 +38,15 @@ class Java:
         return self.home / "bin" / "java"
 
 
+def frugal_heap(limit: str) -> tuple[str, ...]:
+    """The flags of a heap of at most ``limit`` that takes no more of it than it needs.
+
+    A JVM begins with a 64th of the machine's memory by default, and fills that before it collects anything. The serial
+    collector keeps least beside the heap; at these sizes its pauses are some milliseconds.
+    """
+    return (f"-Xmx{limit}", "-Xms32m", "-XX:+UseSerialGC")
+
+
 def find_java() -> Java:
     """The Java of ``JAVA_HOME``, else of ``PATH``.
 

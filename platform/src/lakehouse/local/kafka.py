@@ -8,20 +8,14 @@ from pathlib import Path
 
 from lakehouse.contracts import Contract
 from lakehouse.errors import LakehouseError
-from lakehouse.local.java import Java
+from lakehouse.local.java import Java, frugal_heap
+from lakehouse.local.kafka_security import prepare_certificate, security_properties
+from lakehouse.logging_format import log4j_properties
 from lakehouse.settings import Settings
 
 #: Enough for two Spark tasks and for Flink's parallelism of two, each with a partition to spare.
 PARTITIONS = 4
 _HOST = "127.0.0.1"
-_LOG4J = """\
-rootLogger.level = INFO
-rootLogger.appenderRef.stdout.ref = stdout
-appender.stdout.type = Console
-appender.stdout.name = stdout
-appender.stdout.layout.type = PatternLayout
-appender.stdout.layout.pattern = %d{ISO8601} %-5p %c{1} - %m%n
-"""
 
 
 class KafkaError(LakehouseError):
@@ -33,11 +27,6 @@ def data_dir(settings: Settings) -> Path:
     return settings.state_dir / "kafka"
 
 
-def is_local(settings: Settings) -> bool:
-    """Whether clients are to use the local broker, and not one of somebody else's."""
-    return settings.kafka_bootstrap_servers == f"{_HOST}:{settings.kafka_port}"
-
-
 def broker_command(settings: Settings, java: Java) -> tuple[str, ...]:
     """The broker's process."""
     return (*_java(settings, java, settings.kafka_heap), "kafka.Kafka", str(_properties_file(settings)))
@@ -47,8 +36,9 @@ def prepare_broker(settings: Settings, java: Java) -> None:
     """Writes the broker's configuration, and formats its storage the first time. Raises KafkaError."""
     directory = _properties_file(settings).parent
     directory.mkdir(parents=True, exist_ok=True)
+    prepare_certificate(settings, java)
     _properties_file(settings).write_text(server_properties(settings), encoding="utf-8")
-    _log4j_file(settings).write_text(_LOG4J, encoding="utf-8")
+    _log4j_file(settings).write_text(log4j_properties(), encoding="utf-8")
     if (data_dir(settings) / "meta.properties").exists():
         return
     cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
@@ -63,14 +53,14 @@ def prepare_broker(settings: Settings, java: Java) -> None:
 
 def server_properties(settings: Settings) -> str:
     """The broker's ``server.properties``: broker and controller in one, on the loopback interface only."""
-    properties = {
+    protocol = settings.kafka.protocol
+    listeners = f"{protocol}://{_HOST}:{settings.kafka_port},CONTROLLER://{_HOST}:{settings.kafka_controller_port}"
+    properties: dict[str, object] = {
         "process.roles": "broker,controller",
         "node.id": 1,
-        "listeners": f"PLAINTEXT://{_HOST}:{settings.kafka_port},CONTROLLER://{_HOST}:{settings.kafka_controller_port}",
-        "advertised.listeners": (
-            f"PLAINTEXT://{_HOST}:{settings.kafka_port},CONTROLLER://{_HOST}:{settings.kafka_controller_port}"
-        ),
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "listeners": listeners,
+        "advertised.listeners": listeners,
+        **security_properties(settings),
         "controller.listener.names": "CONTROLLER",
         "controller.quorum.bootstrap.servers": f"{_HOST}:{settings.kafka_controller_port}",
         "log.dirs": data_dir(settings),
@@ -88,6 +78,8 @@ def server_properties(settings: Settings) -> str:
         "share.coordinator.state.topic.min.isr": 1,
         "share.coordinator.state.topic.num.partitions": PARTITIONS,
         "group.initial.rebalance.delay.ms": 0,
+        # Flink uses a transactional id a checkpoint, a second apart, and never again; for a week each would be kept.
+        "transactional.id.expiration.ms": 3_600_000,
     }
     return "".join(f"{key}={value}\n" for key, value in properties.items())
 
@@ -98,7 +90,7 @@ def broker_answers(settings: Settings) -> str | None:
     from kafka.errors import KafkaError as ClientError
 
     try:
-        admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers, bootstrap_timeout_ms=2000)
+        admin = KafkaAdminClient(**settings.kafka.for_python(), bootstrap_timeout_ms=2000)
         try:
             admin.list_topics()
         finally:
@@ -109,11 +101,13 @@ def broker_answers(settings: Settings) -> str | None:
 
 
 def ensure_topics(settings: Settings, contracts: Iterable[Contract]) -> list[str]:
-    """Creates the source topics of ``contracts`` that do not exist yet, and returns those it created."""
+    """Creates the topics that ``contracts`` read or write and that do not exist yet; returns those it created."""
     from kafka import KafkaAdminClient
 
+    contracts = list(contracts)
     wanted = {contract.source.topic for contract in contracts}
-    admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
+    wanted |= {contract.also_to.topic for contract in contracts if contract.also_to}
+    admin = KafkaAdminClient(**settings.kafka.for_python())
     try:
         missing = sorted(wanted - set(admin.list_topics()))
         options = {topic: {"num_partitions": PARTITIONS, "replication_factor": 1} for topic in missing}
@@ -127,7 +121,7 @@ def ensure_topics(settings: Settings, contracts: Iterable[Contract]) -> list[str
 def _java(settings: Settings, java: Java, heap: str) -> tuple[str, ...]:
     jars = settings.jars_dir / "kafka" / "*"
     log4j = f"-Dlog4j2.configurationFile={_log4j_file(settings)}"
-    return (str(java.executable), f"-Xmx{heap}", "-Djava.awt.headless=true", log4j, "-cp", str(jars))
+    return (str(java.executable), *frugal_heap(heap), "-Djava.awt.headless=true", log4j, "-cp", str(jars))
 
 
 def _properties_file(settings: Settings) -> Path:

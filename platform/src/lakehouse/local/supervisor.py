@@ -12,7 +12,7 @@ import tempfile
 import time
 import xmlrpc.client
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,11 @@ class ProgramState:
         # What has exited is started again, whatever its exit code; only FATAL is given up.
         return self.state in {"STARTING", "RUNNING", "BACKOFF", "STOPPING", "EXITED"}
 
+    @property
+    def started(self) -> bool:
+        """Whether it was started and not stopped since, be it that it has given up."""
+        return self.alive or self.state == "FATAL"
+
 
 class Supervisor:
     """The supervisor of one state directory. Nothing is started before ``ensure``."""
@@ -76,7 +81,7 @@ class Supervisor:
         """
         self._settings.run_dir.mkdir(parents=True, exist_ok=True)
         self._settings.logs_dir.mkdir(parents=True, exist_ok=True)
-        file = self._settings.run_dir / "supervisord.conf"
+        file = config_file(self._settings)
         # It holds the programs' environment, and with it a password that was given.
         file.touch(mode=0o600)
         file.chmod(0o600)
@@ -92,17 +97,24 @@ class Supervisor:
             found = self._call("getAllProcessInfo")
         except OSError:
             return {}
-        return {info["name"]: _state(info) for info in found}
+        return {info["name"]: self._stopped(_state(info)) for info in found}
 
     def start(self, name: str) -> None:
         """Starts the program, unless it runs. Returns at once."""
+        self._stop_marker(name).unlink(missing_ok=True)
         if not self.states()[name].alive:
             self._call("startProcess", name, False)
 
     def stop(self, name: str) -> None:
-        """Stops the program, and returns when it has ended. Nothing to do when it does not run."""
+        """Stops the program, and returns when it has ended. One that has given up is STOPPED from then on."""
         state = self.states().get(name)
-        if state is not None and state.alive:
+        if state is None:
+            return
+        # First of all, or who starts what has given up would start it anew.
+        marker = self._stop_marker(name)
+        marker.parent.mkdir(parents=True, exist_ok=True)
+        marker.touch()
+        if state.alive:
             self._call("stopProcess", name, True)
 
     def shutdown(self) -> None:
@@ -119,6 +131,15 @@ class Supervisor:
                 f"supervisord (pid {pid}) is still there {_START_SECONDS:.0f} s after it was told to end. "
                 f"See {log_file(self._settings, 'supervisord')}"
             ) from error
+
+    def _stop_marker(self, name: str) -> Path:
+        """There while the program was stopped and not started since."""
+        return self._settings.run_dir / "stopped" / name
+
+    def _stopped(self, state: ProgramState) -> ProgramState:
+        """supervisord stops nothing that has no process: it says FATAL for ever, whoever stopped it since."""
+        given_up = state.state == "FATAL" and self._stop_marker(state.name).exists()
+        return replace(state, state="STOPPED") if given_up else state
 
     def _launch(self, config: Path) -> None:
         command = [sys.executable, "-m", "supervisor.supervisord", "--configuration", str(config)]
@@ -166,6 +187,11 @@ def socket_path(settings: Settings) -> Path:
     return Path(tempfile.gettempdir()) / f"lakehouse-{digest}.sock"
 
 
+def config_file(settings: Settings) -> Path:
+    """What the supervisor was last told to run."""
+    return settings.run_dir / "supervisord.conf"
+
+
 def log_file(settings: Settings, name: str) -> Path:
     """Where the output of the program ``name``, or of ``supervisord`` itself, goes."""
     return settings.logs_dir / f"{name}.log"
@@ -208,7 +234,8 @@ def _program_section(settings: Settings, program: Program) -> dict[str, str]:
         "startsecs": "3",
         "stopsignal": program.stop_signal,
         "stopwaitsecs": str(program.stop_seconds),
-        # The signal goes to the program alone, which ends its children in good order; SIGKILL to all of them.
+        # Most end their children in good order, and get the signal alone; SIGKILL goes to all of them.
+        "stopasgroup": str(program.stop_group).lower(),
         "killasgroup": "true",
         "redirect_stderr": "true",
         "stdout_logfile": _text(str(log_file(settings, program.name))),

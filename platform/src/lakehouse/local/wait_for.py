@@ -9,7 +9,9 @@ import socket
 import sys
 import time
 
-DEADLINE_SECONDS = 120.0
+#: How long a part is waited for, by `up` and by the parts that need it. On a busy two-core machine Dagster's code takes
+#: two minutes and more to load, and who gives up before is another process to start beside it.
+DEADLINE_SECONDS = 300.0
 _PAUSE_SECONDS = 0.2
 
 

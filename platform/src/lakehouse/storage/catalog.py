@@ -5,9 +5,11 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
 import pyarrow.fs
+import pyarrow.parquet as pq
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 from obstore.store import LocalStore, ObjectStore, S3Store
@@ -71,7 +73,7 @@ class Catalog:
 
     def spark_uri(self, name: str) -> str:
         """As ``uri``, with the scheme that Hadoop's file systems know."""
-        return self.uri(name).replace("s3://", "s3a://", 1)
+        return hadoop_uri(self.uri(name))
 
     def exists(self, name: str) -> bool:
         """Whether a Delta table stands under ``name``. Raises StoreError where the object store does not tell."""
@@ -105,12 +107,18 @@ class Catalog:
 
     def store(self, name: str) -> ObjectStore:
         """The objects of the table ``name``, by their paths relative to it."""
-        uri = self.uri(name)
-        if "://" not in uri:
-            return LocalStore(uri)
-        options = {option.lower(): value for option, value in self.storage_options.items()}
-        plain_http = options.pop("aws_allow_http", "false").lower() == "true"
-        return S3Store.from_url(uri, config=cast(Any, options), client_options={"allow_http": plain_http})
+        return object_store(self.uri(name), self.storage_options)
+
+    def parquet(self, location: str) -> pq.ParquetFile:
+        """The Parquet file at ``location``, to read some of its columns. Raises FileNotFoundError, and StoreError."""
+        filesystem, _ = self._filesystem()
+        try:
+            return pq.ParquetFile(filesystem.open_input_file(location.removeprefix("s3://")), pre_buffer=False)
+        except FileNotFoundError:
+            raise
+        except OSError:
+            with self._answering():
+                raise
 
     def names(self) -> list[str]:
         """Every `schema.table` below the root, sorted. Raises StoreError where the object store does not tell."""
@@ -123,6 +131,16 @@ class Catalog:
             ]
         names = (f"{schema}.{table}" for schema, table in directories)
         return sorted(name for name in names if _NAME.fullmatch(name) and self.exists(name))
+
+    def check_store(self) -> None:
+        """Raises StoreError where the tables are on an object store that does not answer, or has no such bucket."""
+        if "://" not in self.root:
+            return
+        with self._answering():
+            filesystem, base = self._filesystem()
+            bucket = base.split("/")[0]
+            if filesystem.get_file_info(bucket).type is pyarrow.fs.FileType.NotFound:
+                raise FileNotFoundError(f"there is no bucket {bucket!r}")
 
     @contextmanager
     def _answering(self) -> Iterator[None]:
@@ -150,6 +168,27 @@ class Catalog:
             endpoint_override=options.get("AWS_ENDPOINT_URL"),
         )
         return filesystem, self.root.removeprefix("s3://")
+
+
+def object_store(location: str, storage_options: Mapping[str, str]) -> ObjectStore:
+    """The objects below ``location``, a path or ``s3://bucket/prefix``."""
+    if "://" not in location:
+        return LocalStore(location)
+    options = {option.lower(): value for option, value in storage_options.items()}
+    plain_http = options.pop("aws_allow_http", "false").lower() == "true"
+    return S3Store.from_url(location, config=cast(Any, options), client_options={"allow_http": plain_http})
+
+
+def hadoop_uri(location: str) -> str:
+    """``location``, a path or an address, with the scheme that Hadoop's file systems know."""
+    return location.replace("s3://", "s3a://", 1)
+
+
+def existing_store(location: str, storage_options: Mapping[str, str]) -> ObjectStore | None:
+    """The objects below ``location``, which may have a scheme of Hadoop's; None where there is no such directory."""
+    if "://" not in location:
+        return LocalStore(location, automatic_cleanup=True) if Path(location).is_dir() else None
+    return object_store(location.replace("s3a://", "s3://", 1), storage_options)
 
 
 def _subdirectories(filesystem: pyarrow.fs.FileSystem, path: str) -> list[pyarrow.fs.FileInfo]:

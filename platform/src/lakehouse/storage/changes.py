@@ -18,6 +18,8 @@ from duckdb import DuckDBPyConnection
 from lakehouse.errors import LakehouseError
 from lakehouse.storage.catalog import Catalog
 from lakehouse.storage.files import location_of
+from lakehouse.storage.log import entry_path
+from lakehouse.storage.sql import literal, quoted, quoted_list
 
 CHANGE_TYPE = "_change_type"
 _ACTIONS = ("add", "remove", "cdc")
@@ -72,9 +74,9 @@ def rows_sql(connection: DuckDBPyConnection, feed: ChangeFeed, columns: Mapping[
     only moved from one file to another. An updated row appears as its old values deleted and its new ones inserted.
     Raises HistoryGoneError when a file of the feed was vacuumed.
     """
-    names = ", ".join(_quoted(column) for column in columns)
+    names = quoted_list(columns)
     if not feed.files:
-        typed = ", ".join(f"CAST(NULL AS {kind}) AS {_quoted(name)}" for name, kind in columns.items())
+        typed = ", ".join(f"CAST(NULL AS {kind}) AS {quoted(name)}" for name, kind in columns.items())
         return f"SELECT {typed}, CAST(NULL AS VARCHAR) AS {CHANGE_TYPE} WHERE false"
     scan = _scan_sql(connection, feed, columns)
     if feed.inserts_only:
@@ -86,14 +88,24 @@ def rows_sql(connection: DuckDBPyConnection, feed: ChangeFeed, columns: Mapping[
     )
 
 
+def changed_values_sql(connection: DuckDBPyConnection, feed: ChangeFeed, column: str, kind: str) -> str:
+    """SQL for the values that ``column`` (DuckDB type ``kind``) has in rows that were inserted, deleted or updated.
+
+    Not net: a row whose other columns changed counts. Raises HistoryGoneError when a file of the feed was vacuumed.
+    """
+    if not feed.files:
+        return f"SELECT CAST(NULL AS {kind}) AS {quoted(column)} WHERE false"
+    return f"SELECT DISTINCT {quoted(column)} FROM ({_scan_sql(connection, feed, {column: kind})})"
+
+
 def _commits(
     connection: DuckDBPyConnection, base: str, table: str, since: int, until: int
 ) -> list[list[dict[str, dict[str, Any]]]]:
     """The file actions of each commit, oldest first."""
-    entries = [f"{base}/_delta_log/{version:020}.json" for version in range(since + 1, until + 1)]
+    entries = [f"{base}/{entry_path(version)}" for version in range(since + 1, until + 1)]
     if not entries:
         return []
-    listed, types = ", ".join(map(_literal, entries)), ", ".join(f"{kind}: 'JSON'" for kind in _ACTIONS)
+    listed, types = ", ".join(map(literal, entries)), ", ".join(f"{kind}: 'JSON'" for kind in _ACTIONS)
     reader = f"read_json([{listed}], format = 'newline_delimited', filename = 'entry', columns = {{{types}}})"
     try:
         rows = connection.execute(f"SELECT entry, {', '.join(_ACTIONS)} FROM {reader}").fetchall()
@@ -127,7 +139,7 @@ def _changed_files(base: str, actions: list[dict[str, dict[str, Any]]], table: s
 
 def _scan_sql(connection: DuckDBPyConnection, feed: ChangeFeed, columns: Mapping[str, str]) -> str:
     """Scans the files; a column that a file lacks is its partition value, or NULL where it is younger than the file."""
-    locations = ", ".join(_literal(file.location) for file in feed.files)
+    locations = ", ".join(literal(file.location) for file in feed.files)
     reader = f"read_parquet([{locations}], union_by_name = true, hive_partitioning = false, filename = '__file')"
     try:
         stored = {row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {reader}").fetchall()}
@@ -143,13 +155,13 @@ def _scan_sql(connection: DuckDBPyConnection, feed: ChangeFeed, columns: Mapping
     ]
     change = "files.kind"
     if CHANGE_TYPE in stored:
-        inserted = ", ".join(_literal(kind) for kind in _INSERTS)
+        inserted = ", ".join(literal(kind) for kind in _INSERTS)
         change = (
             f"CASE WHEN files.kind <> 'cdc' THEN files.kind "
             f"WHEN {CHANGE_TYPE} IN ({inserted}) THEN 'insert' ELSE 'delete' END"
         )
     listing = ", ".join(
-        f"({_literal(file.location)}, {_literal(file.kind)}, {_map_literal(file.partition_values)})"
+        f"({literal(file.location)}, {literal(file.kind)}, {_map_literal(file.partition_values)})"
         for file in feed.files
     )
     return (
@@ -159,29 +171,21 @@ def _scan_sql(connection: DuckDBPyConnection, feed: ChangeFeed, columns: Mapping
 
 
 def _column_sql(name: str, kind: str, *, in_file: bool, in_partition: bool) -> str:
-    stored = f"data.{_quoted(name)}" if in_file else None
-    part = f"files.parts[{_literal(name)}]" if in_partition else None
+    stored = f"data.{quoted(name)}" if in_file else None
+    part = f"files.parts[{literal(name)}]" if in_partition else None
     # A repartitioned table holds a column in some files and in the path of others.
     present = [f"CAST({value} AS {kind})" for value in (stored, part) if value]
     if len(present) == 2:
-        return f"coalesce({present[0]}, {present[1]}) AS {_quoted(name)}"
-    return f"{present[0] if present else f'CAST(NULL AS {kind})'} AS {_quoted(name)}"
+        return f"coalesce({present[0]}, {present[1]}) AS {quoted(name)}"
+    return f"{present[0] if present else f'CAST(NULL AS {kind})'} AS {quoted(name)}"
 
 
 def _map_literal(values: Mapping[str, str | None]) -> str:
-    keys = ", ".join(_literal(key) for key in values)
+    keys = ", ".join(literal(key) for key in values)
     # The protocol writes NULL as an empty string or as null.
-    texts = ", ".join(_literal(value) if value else "NULL" for value in values.values())
+    texts = ", ".join(literal(value) if value else "NULL" for value in values.values())
     return f"MAP([{keys}]::VARCHAR[], [{texts}]::VARCHAR[])"
 
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0]
-
-
-def _quoted(identifier: str) -> str:
-    return '"' + identifier.replace('"', '""') + '"'
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -18,9 +18,14 @@ from lakehouse.storage.catalog import Catalog
 #: Progress of a writer: application id to version, stored as Delta `txn` actions.
 Progress = Mapping[str, int]
 
+#: So the application ids of replays begin: what they commit are no new events.
+REPLAY = "replay-"
+
 #: Rows a row group. delta-rs holds an open row group for every partition that it writes: into 100 partitions, 131,072
 #: rows took 2.0 GB, 16,384 took 1.3 GB and no longer.
 _ROW_GROUP = 16_384
+#: Characters that delta-rs takes as a description.
+_DESCRIPTION = 4000
 
 
 class ConcurrentWriteError(LakehouseError):
@@ -94,6 +99,13 @@ def append(table: DeltaTable, name: str, rows: pa.RecordBatchReader, progress: P
             writer_properties=_writer_properties(),
             commit_properties=_commit_properties(progress),
         )
+
+
+def describe(table: DeltaTable, name: str, description: str) -> None:
+    """Gives ``table`` its name and a description, as ``create`` does with the rows."""
+    with _conflicts(name):
+        table.alter.set_table_name(name)
+        table.alter.set_table_description(description[:_DESCRIPTION])
 
 
 def progress_of(table: DeltaTable, app_id: str) -> int | None:

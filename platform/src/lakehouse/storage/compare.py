@@ -13,12 +13,16 @@ _MOVE = "change the contract back, or move the table away to have a new one crea
 
 @dataclass(frozen=True)
 class Difference:
-    """One difference. ``what`` is a column, `partition_by` or a property; None stands for what is not there."""
+    """One difference. ``what`` is a column, `partition_by` or a property; None stands for what is not there.
+
+    ``altered`` says whether the table can be altered to be as expected.
+    """
 
     what: str
     found: str | None
     expected: str | None
     remedy: str
+    altered: bool = False
 
     def __str__(self) -> str:
         found, expected = self.found or "has none", self.expected or "has none"
@@ -33,18 +37,20 @@ def differences(
     Comments and properties that the contract does not speak of are nobody's concern here.
     """
     return [
-        *_columns(table.schema(), schema),
+        *_columns(table.schema(), schema, contract),
         *_partitioning(table.metadata().partition_columns, partition_by),
         *_properties(table.metadata().configuration, properties, contract),
     ]
 
 
-def _columns(existing: Schema, wanted: Schema) -> Iterator[Difference]:
+def _columns(existing: Schema, wanted: Schema, contract: Contract) -> Iterator[Difference]:
     found = {field.name: field for field in existing.fields}
     expected = {field.name: field for field in wanted.fields}
     for column in sorted(found.keys() | expected.keys()):
         have, want = found.get(column), expected.get(column)
-        if have is None or want is None or have.type != want.type:
+        if have is None and want is not None and want.nullable:
+            yield Difference(column, None, str(want.type), f"{_apply(contract)} adds it", altered=True)
+        elif have is None or want is None or have.type != want.type:
             yield Difference(column, str(have.type) if have else None, str(want.type) if want else None, _MOVE)
         elif have.nullable != want.nullable:
             yield Difference(column, _nullability(have), _nullability(want), _nullable_remedy(want))
@@ -69,4 +75,8 @@ def _properties(
 ) -> Iterator[Difference]:
     for key, value in sorted(expected.items()):
         if found.get(key) != value:
-            yield Difference(key, found.get(key), value, f"`{command(f'contracts apply {contract.table}')}` sets it")
+            yield Difference(key, found.get(key), value, f"{_apply(contract)} sets it", altered=True)
+
+
+def _apply(contract: Contract) -> str:
+    return f"`{command(f'contracts apply {contract.table}')}`"

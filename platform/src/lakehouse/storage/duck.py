@@ -5,13 +5,15 @@ DuckDB reads Delta well and must not write it: delta-rs commits, see DESIGN.md.
 
 import importlib.util
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import duckdb
 from duckdb import DuckDBPyConnection
 
 from lakehouse.errors import LakehouseError
-from lakehouse.storage.catalog import Catalog
+from lakehouse.storage.catalog import Catalog, StoreError
+from lakehouse.storage.sql import literal, quoted, relation
 
 #: DuckDB calls the entry point that is named as the file is, and the wheel's file bears the extension's other name.
 _ENTRY_POINTS = {"postgres": "postgres_scanner"}
@@ -21,8 +23,8 @@ class ExtensionNotFoundError(LakehouseError):
     """A DuckDB extension is not installed at the version of the engine."""
 
 
-def connect(catalog: Catalog) -> DuckDBPyConnection:
-    """An in-memory connection in which every table of ``catalog`` is a view over its newest version.
+def connect(catalog: Catalog, names: Iterable[str] | None = None) -> DuckDBPyConnection:
+    """An in-memory connection in which every table of ``catalog``, or ``names``, is a view over its newest version.
 
     Timestamps are shown in UTC. Raises ExtensionNotFoundError where the Delta extension is missing.
     """
@@ -30,11 +32,15 @@ def connect(catalog: Catalog) -> DuckDBPyConnection:
     connection.execute("SET TimeZone = 'UTC'")
     load_delta_extension(connection)
     configure_storage(connection, catalog)
-    for name in catalog.names():
-        schema, table = name.split(".")
-        connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
-        connection.execute(f'CREATE VIEW "{schema}"."{table}" AS FROM {delta_scan_sql(catalog, name)}')
+    for name in catalog.names() if names is None else names:
+        show_view(connection, name, f"FROM {delta_scan_sql(catalog, name)}")
     return connection
+
+
+def show_view(connection: DuckDBPyConnection, name: str, select: str) -> None:
+    """Makes `schema.view` what ``select`` says, whatever it was before."""
+    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(name.split('.')[0])}")
+    connection.execute(f"CREATE OR REPLACE VIEW {relation(name)} AS {select}")
 
 
 def load_delta_extension(connection: DuckDBPyConnection) -> None:
@@ -53,7 +59,11 @@ def delta_scan_sql(catalog: Catalog, name: str, version: int | None = None, file
 
 
 def configure_storage(connection: DuckDBPyConnection, catalog: Catalog) -> None:
-    """Gives DuckDB the credentials and the endpoint of ``catalog``; nothing to do for local tables."""
+    """Gives DuckDB the credentials and the endpoint of ``catalog``; nothing to do for local tables.
+
+    Without keys in ``catalog`` they are those of a web identity, a container or the machine's role. Raises StoreError
+    where there are none either.
+    """
     if not catalog.root.startswith("s3://"):
         return
     load_extension(connection, "httpfs")
@@ -70,7 +80,19 @@ def configure_storage(connection: DuckDBPyConnection, catalog: Catalog) -> None:
         "USE_SSL": "false" if endpoint.startswith("http://") else None,
     }
     given = "".join(f", {field} {literal(value)}" for field, value in fields.items() if value is not None)
-    connection.execute(f"CREATE OR REPLACE SECRET lakehouse (TYPE s3, SCOPE {literal(catalog.root)}{given})")
+    if fields["KEY_ID"] is None:
+        load_extension(connection, "aws")
+        # Such credentials expire. Files are then read with newer ones; the log of a table only by a new connection.
+        given += ", PROVIDER credential_chain, REFRESH auto"
+    try:
+        connection.execute(f"CREATE OR REPLACE SECRET lakehouse (TYPE s3, SCOPE {literal(catalog.root)}{given})")
+    except duckdb.Error as error:
+        if fields["KEY_ID"] is not None:
+            raise
+        raise StoreError(
+            f"DuckDB finds no credentials for {catalog.root}: neither AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in "
+            f"the environment, nor a web identity, nor a role of the container or the machine. Set the two.\n{error}"
+        ) from error
 
 
 def load_extension(connection: DuckDBPyConnection, extension: str) -> None:
@@ -97,8 +119,3 @@ def _load(connection: DuckDBPyConnection, file: Path, entry_point: str) -> None:
         renamed = Path(directory) / f"{entry_point}{file.suffix}"
         renamed.symlink_to(file)
         connection.execute(f"LOAD {literal(str(renamed))}")
-
-
-def literal(text: str) -> str:
-    """``text`` as a string literal of SQL."""
-    return "'" + text.replace("'", "''") + "'"

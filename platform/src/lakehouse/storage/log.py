@@ -8,7 +8,7 @@ is told in docs/decisions/0006-merge-by-copy-on-write.md.
 import json
 import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -36,19 +36,30 @@ class Operation:
     metrics: Mapping[str, int]
 
 
+def _any_rows(_path: str) -> bool:
+    return True
+
+
 def commit_files(
-    catalog: Catalog, name: str, read: DeltaTable, operation: Operation, actions: Sequence[Action], progress: Progress
+    catalog: Catalog,
+    name: str,
+    read: DeltaTable,
+    operation: Operation,
+    actions: Sequence[Action],
+    progress: Progress,
+    concerns: Callable[[str], bool] = _any_rows,
 ) -> int:
     """Commits ``actions`` and ``progress`` on top of ``read``; returns the version.
 
     A commit that came in between is let pass when it only rearranged files that these actions do not remove, as
-    compaction does. Raises ConcurrentWriteError for any other; nothing is stored then.
+    compaction does, or when ``concerns`` says of the path of each file that it added or removed that none of its rows
+    bears on the actions. Raises ConcurrentWriteError for any other; nothing is stored then.
     """
     store = catalog.store(name)
     body = _entry(read, operation, actions, progress)
     version = read.version() + 1
     while not _put(store, version, body):
-        _check_compatible(name, version, _actions(_get(store, version)), actions, progress)
+        _check_compatible(name, version, _actions(_get(store, version)), actions, progress, concerns)
         version += 1
     _checkpoint(catalog, name, version, read.metadata().configuration)
     return version
@@ -76,7 +87,7 @@ def _put(store: ObjectStore, version: int, body: bytes) -> bool:
     """Whether ``body`` is the entry of ``version`` now."""
     try:
         # Only a put in one request can be conditional.
-        obstore.put(store, _path(version), body, mode="create", use_multipart=False)
+        obstore.put(store, entry_path(version), body, mode="create", use_multipart=False)
     except AlreadyExistsError:
         # A put that was repeated because its answer got lost meets its own entry, which holds a unique txnId.
         return _get(store, version) == body
@@ -84,10 +95,11 @@ def _put(store: ObjectStore, version: int, body: bytes) -> bool:
 
 
 def _get(store: ObjectStore, version: int) -> bytes:
-    return bytes(obstore.get(store, _path(version)).bytes())
+    return bytes(obstore.get(store, entry_path(version)).bytes())
 
 
-def _path(version: int) -> str:
+def entry_path(version: int) -> str:
+    """Where the entry of ``version`` is, relative to the table."""
     return f"_delta_log/{version:020}.json"
 
 
@@ -96,7 +108,12 @@ def _actions(entry: bytes) -> list[Action]:
 
 
 def _check_compatible(
-    name: str, version: int, theirs: Sequence[Action], ours: Sequence[Action], progress: Progress
+    name: str,
+    version: int,
+    theirs: Sequence[Action],
+    ours: Sequence[Action],
+    progress: Progress,
+    concerns: Callable[[str], bool],
 ) -> None:
     removed = {action["remove"]["path"] for action in ours if "remove" in action}
     for action in theirs:
@@ -105,10 +122,12 @@ def _check_compatible(
                 reason = f"changed the table's {kind}"
             elif kind == "txn" and body["appId"] in progress:
                 reason = f"stored the same writer's progress ({body['appId']})"
-            elif kind in ("add", "remove") and body["dataChange"]:
-                reason = "changed rows"
-            elif kind == "remove" and body["path"] in removed:
+            elif kind == "remove" and not body["dataChange"] and body["path"] in removed:
                 reason = f"moved rows that this one changes ({body['path']})"
+            elif (
+                kind in ("add", "remove") and body["dataChange"] and (body["path"] in removed or concerns(body["path"]))
+            ):
+                reason = "changed rows"
             else:
                 continue
             raise ConcurrentWriteError(

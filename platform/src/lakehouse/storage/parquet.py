@@ -11,6 +11,7 @@ from pathlib import Path
 from duckdb import DuckDBPyConnection
 
 from lakehouse.storage.files import NewFile, Partition
+from lakehouse.storage.sql import literal, quoted
 
 #: DuckDB's own default.
 ROW_GROUP_ROWS = 122_880
@@ -44,10 +45,10 @@ def write_parquet(
     target = f"{base}/{directory}".rstrip("/")
     if "://" not in target:
         Path(target).mkdir(parents=True, exist_ok=True)
-    copy = f"COPY ({sql}) TO {_literal(target)} ({_OPTIONS}, FILE_SIZE_BYTES {_FILE_BYTES})"
+    copy = f"COPY ({sql}) TO {literal(target)} ({_OPTIONS}, FILE_SIZE_BYTES {_FILE_BYTES})"
     files = []
     for location, rows, size, _, statistics, _ in connection.execute(copy).fetchall():
-        bounds = {name: statistics.get(_quoted(name), {}) for name in columns}
+        bounds = {name: statistics.get(quoted(name), {}) for name in columns}
         file = NewFile(
             path=str(location).removeprefix(f"{base}/"),
             size=size,
@@ -97,11 +98,3 @@ def _milliseconds(text: str, *, up: bool) -> str | None:
     except (ValueError, OverflowError):  # infinity, a year that has not four digits, or one that rounding gives five
         return None
     return rounded.replace(tzinfo=None).isoformat(timespec="milliseconds") + ("Z" if moment.tzinfo else "")
-
-
-def _quoted(identifier: str) -> str:
-    return '"' + identifier.replace('"', '""') + '"'
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

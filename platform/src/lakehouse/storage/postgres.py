@@ -5,7 +5,8 @@ from duckdb import DuckDBPyConnection
 
 from lakehouse.errors import LakehouseError
 from lakehouse.settings import Settings
-from lakehouse.storage.duck import literal, load_extension
+from lakehouse.storage.duck import load_extension
+from lakehouse.storage.sql import literal
 
 #: The name of the attached database, in dbt's sources too.
 DATABASE = "postgres"

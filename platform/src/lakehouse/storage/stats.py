@@ -7,8 +7,13 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
+from deltalake.schema import StructType
 
 from lakehouse.storage.catalog import Catalog
+
+#: The property that lists the columns whose bounds writers store, a file each.
+BOUNDED = "delta.dataSkippingStatsColumns"
+_HOW_MANY = "delta.dataSkippingNumIndexedCols"
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,31 @@ def commit_time(table: DeltaTable) -> datetime:
     # Of an older version delta-rs lists all commits from the newest down to it; only their order can be relied on.
     commit = table.history(limit=1)[-1]
     return datetime.fromtimestamp(commit["timestamp"] / 1000, tz=UTC)
+
+
+def bounded_columns(table: DeltaTable) -> list[str]:
+    """The columns of ``table`` whose bounds its writers store: those that it lists, else the first of them.
+
+    See https://docs.delta.io/optimizations-oss/#data-skipping. Of columns with fields, each of these counts.
+    """
+    settings, parts = table.metadata().configuration, table.metadata().partition_columns
+    stored = [field for field in table.schema().fields if field.name not in parts]
+    listed = settings.get(BOUNDED)
+    if listed is not None:
+        names = {name.strip().strip("`") for name in listed.split(",")}
+        return [field.name for field in stored if field.name in names]
+    first = int(settings.get(_HOW_MANY) or 32)
+    bounded, leaves = [], 0
+    for field in stored:
+        if 0 <= first <= leaves:
+            break
+        bounded.append(field.name)
+        leaves += _leaves(field.type)
+    return bounded
+
+
+def _leaves(kind: object) -> int:
+    return sum(_leaves(field.type) for field in kind.fields) if isinstance(kind, StructType) else 1
 
 
 def _total(actions: pa.Table, column: str) -> int:

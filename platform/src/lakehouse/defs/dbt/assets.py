@@ -9,7 +9,9 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DbtCliResource, DbtProject, dbt_assets
 
-from lakehouse.components.dbt import Translator, database_sources
+from lakehouse.components.build import build_models
+from lakehouse.components.daily import INCREMENT_TAGS
+from lakehouse.components.dbt import Translator, daily_models, database_sources
 from lakehouse.components.schedule import source_schedule
 from lakehouse.dbt_delta.manifest import current_manifest, target_dir
 from lakehouse.settings import load_settings
@@ -22,6 +24,7 @@ def dbt() -> dg.Definitions:
     settings = load_settings()
     manifest = json.loads(current_manifest(settings).read_text(encoding="utf-8"))
     translator = Translator()
+    catalog, daily = Catalog.from_settings(settings), daily_models(manifest)
     project = DbtProject(settings.dbt_dir, profiles_dir=settings.dbt_dir, target_path=target_dir(settings))
 
     @dbt_assets(
@@ -31,9 +34,11 @@ def dbt() -> dg.Definitions:
         name="dbt_models",
         # One limit for the whole project: two runs of one model would be two writers of one table.
         pool="dbt",
+        # A range of days is one run of dbt, and one commit a table.
+        backfill_policy=dg.BackfillPolicy.single_run(),
     )
     def dbt_models(context: dg.AssetExecutionContext, dbt_cli: DbtCliResource) -> Iterator[Any]:
-        yield from dbt_cli.cli(["build"], context=context).stream().fetch_row_counts().fetch_column_metadata()
+        yield from build_models(context, dbt_cli, catalog, daily)
 
     job = dg.define_asset_job(
         "dbt_incremental",
@@ -41,17 +46,22 @@ def dbt() -> dg.Definitions:
         description="Brings every dbt model up to the newest version of its sources.",
         executor_def=dg.in_process_executor,
     )
+    backfill = dg.define_asset_job(
+        "dbt_backfill",
+        selection=sorted(daily),
+        description="Computes the days of a range anew, in all models by the day, and takes in what changed besides.",
+        executor_def=dg.in_process_executor,
+    )
     return dg.Definitions(
         assets=[*database_sources(manifest, translator, project), dbt_models],
-        jobs=[job],
-        schedules=[
-            source_schedule("dbt_every_15_minutes", "*/15 * * * *", job, manifest, Catalog.from_settings(settings))
-        ],
+        jobs=[job, backfill],
+        schedules=[source_schedule("dbt_every_15_minutes", "*/15 * * * *", job, manifest, catalog)],
         sensors=[
             dg.AutomationConditionSensorDefinition(
                 "follow_sources",
                 target=dg.AssetSelection.assets(dbt_models),
                 minimum_interval_seconds=15,
+                run_tags=INCREMENT_TAGS,
                 default_status=dg.DefaultSensorStatus.RUNNING,
             )
         ],

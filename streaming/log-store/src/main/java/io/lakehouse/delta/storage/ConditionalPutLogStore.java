@@ -47,9 +47,7 @@ public final class ConditionalPutLogStore extends HadoopFileSystemLogStore {
         byte[] content = content(actions);
         FileSystem fileSystem = path.getFileSystem(hadoopConf);
         if (overwrite) {
-            try (FSDataOutputStream out = fileSystem.create(path, true)) {
-                out.write(content);
-            }
+            writeWhole(fileSystem.create(path, true), content);
             return;
         }
         if (!fileSystem.hasPathCapability(path, CONDITIONAL_CREATE)) {
@@ -67,7 +65,7 @@ public final class ConditionalPutLogStore extends HadoopFileSystemLogStore {
                 put(fileSystem, path, content);
                 return;
             } catch (IOException e) {
-                byte[] found = existing(fileSystem, path);
+                byte[] found = existing(fileSystem, path, e);
                 if (found != null) {
                     if (Arrays.equals(found, content)) {
                         return;
@@ -87,17 +85,38 @@ public final class ConditionalPutLogStore extends HadoopFileSystemLogStore {
         // Without it S3A asks first whether the file exists, which the condition answers better.
         builder.overwrite(true);
         builder.must(CONDITIONAL_CREATE, true);
-        try (FSDataOutputStream out = builder.build()) {
-            out.write(content);
+        writeWhole(builder.build(), content);
+    }
+
+    /** To close a stream is to publish what it holds, so one that could not take all of {@code content} is given up. */
+    private static void writeWhole(FSDataOutputStream out, byte[] content) throws IOException {
+        try (out) {
+            try {
+                out.write(content);
+            } catch (IOException | RuntimeException | Error e) {
+                abort(out, e);
+                throw e;
+            }
         }
     }
 
-    /** @return null when there is no such file */
-    private static byte[] existing(FileSystem fileSystem, Path path) throws IOException {
+    private static void abort(FSDataOutputStream out, Throwable reason) {
+        try {
+            out.abort();
+        } catch (RuntimeException e) {
+            reason.addSuppressed(e);
+        }
+    }
+
+    /** @return null when there is no such file; where that cannot be told, the exception says why it was asked, too */
+    private static byte[] existing(FileSystem fileSystem, Path path, IOException putFailed) throws IOException {
         try (FSDataInputStream in = fileSystem.open(path)) {
             return in.readAllBytes();
         } catch (FileNotFoundException e) {
             return null;
+        } catch (IOException e) {
+            e.addSuppressed(putFailed);
+            throw e;
         }
     }
 

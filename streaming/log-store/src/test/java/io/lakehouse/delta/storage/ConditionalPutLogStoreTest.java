@@ -2,10 +2,13 @@ package io.lakehouse.delta.storage;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.InstanceOfAssertFactories.THROWABLE;
 
 import io.delta.storage.CloseableIterator;
 import io.delta.storage.LogStore;
+import java.io.FileNotFoundException;
 import java.io.IOException;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.FileAlreadyExistsException;
 import java.util.ArrayList;
 import java.util.List;
@@ -23,6 +26,8 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInfo;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import software.amazon.awssdk.auth.credentials.AnonymousCredentialsProvider;
 import software.amazon.awssdk.core.sync.RequestBody;
 import software.amazon.awssdk.regions.Region;
@@ -31,6 +36,9 @@ import software.amazon.awssdk.services.s3.model.S3Exception;
 
 @Timeout(300)
 class ConditionalPutLogStoreTest {
+
+    /** The smallest that S3 takes. */
+    private static final int PART = 5 * 1024 * 1024;
 
     private static S3Server server;
     private static Configuration configuration;
@@ -52,6 +60,7 @@ class ConditionalPutLogStoreTest {
     @BeforeEach
     void ownTable(TestInfo test) {
         server.delayCommits(0);
+        server.refuseParts(false);
         log = new Path("s3a://%s/%s/_delta_log"
                 .formatted(server.bucket(), test.getTestMethod().orElseThrow().getName()));
     }
@@ -84,6 +93,43 @@ class ConditionalPutLogStoreTest {
         store.write(version(0), List.of("mine").iterator(), false, configuration);
 
         assertThat(read(store, version(0))).containsExactly("mine");
+    }
+
+    /** S3A holds the first part when the second cannot be taken, as when its buffer's disk is full. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void aWriteThatFailsMidwayLeavesNothingBehind(boolean overwrite) throws Exception {
+        Configuration smallParts = new Configuration(configuration);
+        smallParts.setInt("fs.s3a.multipart.size", PART);
+        smallParts.setBoolean("fs.s3a.impl.disable.cache", true);
+        LogStore store = new ConditionalPutLogStore(smallParts);
+        Path commit = version(overwrite ? 1 : 0);
+        String larger = "x".repeat(PART + PART / 2);
+        server.refuseParts(true);
+
+        assertThatThrownBy(() -> store.write(commit, List.of(larger).iterator(), overwrite, smallParts))
+                .isInstanceOf(AccessDeniedException.class);
+        assertThatThrownBy(() -> read(store, commit)).isInstanceOf(FileNotFoundException.class);
+
+        server.refuseParts(false);
+        store.write(commit, List.of(larger).iterator(), overwrite, smallParts);
+        assertThat(read(store, commit)).containsExactly(larger);
+    }
+
+    @Test
+    void whereItCannotBeToldWhetherACommitWasMadeBothFailuresAre() {
+        Configuration unreachable = new Configuration(configuration);
+        unreachable.set("fs.s3a.endpoint", "http://127.0.0.1:1");
+        unreachable.set("fs.s3a.attempts.maximum", "1");
+        unreachable.set("fs.s3a.retry.limit", "0");
+        unreachable.setBoolean("fs.s3a.impl.disable.cache", true);
+        LogStore store = new ConditionalPutLogStore(unreachable);
+
+        assertThatThrownBy(() -> store.write(version(0), List.of("a").iterator(), false, unreachable))
+                .isInstanceOf(IOException.class)
+                .satisfies(error -> assertThat(error.getSuppressed())
+                        .singleElement(THROWABLE)
+                        .hasMessageContaining("Writing Object"));
     }
 
     /** One writer goes through the store, the other puts as delta-rs does; each acknowledged commit has to be there. */

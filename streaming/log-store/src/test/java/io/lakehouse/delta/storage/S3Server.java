@@ -9,9 +9,12 @@ import org.gaul.s3proxy.S3Proxy;
 import org.gaul.s3proxy.auth.AuthenticationType;
 import org.gaul.s3proxy.blobstore.BlobStore;
 import org.gaul.s3proxy.blobstore.ForwardingBlobStore;
+import org.gaul.s3proxy.blobstore.domain.MultipartUpload;
 import org.gaul.s3proxy.nio2blob.TransientNio2BlobStore;
+import software.amazon.awssdk.services.s3.model.CreateMultipartUploadRequest;
 import software.amazon.awssdk.services.s3.model.PutObjectRequest;
 import software.amazon.awssdk.services.s3.model.PutObjectResponse;
+import software.amazon.awssdk.services.s3.model.S3Exception;
 
 /** An S3 server in this process, in memory, whose answers to commits can be slowed down or lost. */
 public final class S3Server implements AutoCloseable {
@@ -24,6 +27,7 @@ public final class S3Server implements AutoCloseable {
     private final S3Proxy proxy;
     private final AtomicInteger answersToLose = new AtomicInteger();
     private volatile long commitDelayMillis;
+    private volatile boolean partsRefused;
 
     public S3Server() throws Exception {
         BlobStore objects = new TransientNio2BlobStore();
@@ -55,6 +59,17 @@ public final class S3Server implements AutoCloseable {
             return response;
         }
 
+        @Override
+        public MultipartUpload initiateMultipartUpload(CreateMultipartUploadRequest request) {
+            if (partsRefused) {
+                throw S3Exception.builder()
+                        .statusCode(403)
+                        .message("No uploads in parts")
+                        .build();
+            }
+            return super.initiateMultipartUpload(request);
+        }
+
         private void pause() {
             try {
                 Thread.sleep(commitDelayMillis);
@@ -72,6 +87,11 @@ public final class S3Server implements AutoCloseable {
     /** The next so many commits take effect, but the client gets an error for them. */
     public void loseAnswers(int count) {
         answersToLose.set(count);
+    }
+
+    /** While {@code refused}, an object larger than a part fails in the midst of being written. */
+    public void refuseParts(boolean refused) {
+        partsRefused = refused;
     }
 
     public String bucket() {

@@ -62,7 +62,8 @@ class DeltaSinkITCase {
         new SinkJob(table, 3000).run();
 
         assertThat(SinkJob.FAILURES_LEFT.get()).as("all failures happened").isLessThanOrEqualTo(0);
-        assertThat(checkpointsInTable()).as("commits before and after failures").hasSizeGreaterThan(4);
+        // Both subtasks may fail after the same checkpoint: four failures are two restarts at least.
+        assertThat(checkpointsInTable()).as("commits before and after failures").hasSizeGreaterThan(2);
         assertTableHolds(3000);
     }
 

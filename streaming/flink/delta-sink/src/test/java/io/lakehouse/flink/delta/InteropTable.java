@@ -15,7 +15,7 @@ import org.apache.flink.table.types.logical.RowType;
 
 /**
  * Writes a table of awkward values, one commit a row so that each is in a file with statistics of its own, for other
- * engines to read: {@code tests/integration/test_flink_delta_sink.py}.
+ * engines to read: {@code tests/integration/flink/test_delta_sink.py}.
  */
 public final class InteropTable {
 

@@ -1,8 +1,14 @@
 package io.lakehouse.flink.delta.internal.commit;
 
 import java.io.IOException;
+import org.apache.flink.runtime.throwable.ThrowableAnnotation;
+import org.apache.flink.runtime.throwable.ThrowableType;
 
-/** A commit that must not be made, now or later: what the table holds contradicts what the job's state says. */
+/**
+ * A commit that must not be made, now or later: what the table holds contradicts what the job's state says. A restart
+ * begins with the same state, so the job fails for good instead of trying again.
+ */
+@ThrowableAnnotation(ThrowableType.NonRecoverableError)
 public final class CommitConflictException extends IOException {
 
     private static final String REMEDY =

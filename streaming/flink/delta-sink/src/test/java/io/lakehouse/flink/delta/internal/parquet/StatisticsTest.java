@@ -15,11 +15,14 @@ import java.util.List;
 import java.util.Map;
 import org.apache.flink.table.api.DataTypes;
 import org.apache.flink.table.data.DecimalData;
+import org.apache.flink.table.data.GenericArrayData;
 import org.apache.flink.table.data.GenericRowData;
 import org.apache.flink.table.data.StringData;
 import org.apache.flink.table.data.TimestampData;
 import org.apache.flink.table.types.DataType;
 import org.apache.flink.table.types.logical.RowType;
+import org.apache.parquet.hadoop.ParquetFileReader;
+import org.apache.parquet.io.LocalInputFile;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -164,6 +167,37 @@ class StatisticsTest {
                 .statistics());
 
         assertThat(statistics.get("maxValues").toString()).isEqualTo("{\"s\":{\"a\":1},\"b\":2}");
+    }
+
+    @Test
+    void onlyTheListedColumnsHaveBoundsInTheLogAndInTheFile() throws Exception {
+        RowType type = (RowType) DataTypes.ROW(
+                        DataTypes.FIELD("s", DataTypes.ROW(DataTypes.FIELD("a", DataTypes.INT()))),
+                        DataTypes.FIELD("b", DataTypes.INT()),
+                        DataTypes.FIELD("c", DataTypes.INT()),
+                        DataTypes.FIELD("d", DataTypes.ARRAY(DataTypes.INT())))
+                .getLogicalType();
+        TableSettings settings = new TableSettings(
+                table.toString(),
+                type,
+                List.of(),
+                Map.of(StatisticsColumns.LIST, "s, `c`, gone"),
+                Map.of(),
+                SchemaEvolution.NO,
+                0);
+
+        DataFile file = new WriteFixture(settings)
+                .write(List.of(GenericRowData.of(GenericRowData.of(1), 2, 3, new GenericArrayData(new int[] {4}))))
+                .get(0);
+
+        assertThat(json(file.statistics()).get("maxValues").toString()).isEqualTo("{\"s\":{\"a\":1},\"c\":3}");
+        try (ParquetFileReader reader =
+                ParquetFileReader.open(new LocalInputFile(Path.of(java.net.URI.create(file.path()))))) {
+            assertThat(reader.getFooter().getBlocks().get(0).getColumns().stream()
+                            .filter(column -> column.getStatistics().hasNonNullValue())
+                            .map(column -> column.getPath().toDotString()))
+                    .containsExactly("s.a", "c");
+        }
     }
 
     private JsonNode statistics(DataType type, Object... values) throws Exception {

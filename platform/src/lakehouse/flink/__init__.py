@@ -1,0 +1,1 @@
+"""Flink jobs: what each contract asks for, and the JobManager that runs them."""

@@ -1,0 +1,71 @@
+"""Starts a run of Dagster by the chart's instance, and says what Job its launcher is to make of it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lakehouse.deploy.values import CHART
+from tests.integration.conftest import REPOSITORY
+
+JOB = "maintenance"
+NAMESPACE = "lakehouse"
+
+
+def charted(example: str) -> list[dict[str, Any]]:
+    """The objects of the chart by the values ``example`` beside it; skips the test where Helm's library is not."""
+    helm = pytest.importorskip("helm_python", reason="Helm's library has no wheel for this machine")
+    values = yaml.safe_load((REPOSITORY / CHART / "ci" / f"{example}.yaml").read_text())
+    with helm.Chart.load(REPOSITORY / CHART) as chart:
+        files = chart.render(values, name="release", namespace=NAMESPACE)
+    texts = [text for name, text in files.items() if Path(name).suffix == ".yaml"]
+    return [one for text in texts for one in yaml.safe_load_all(text) if one]
+
+
+def launch(objects: list[dict[str, Any]], kubeconfig: Path, directory: Path) -> None:
+    """Launches a run of JOB by the instance among ``objects`` of the chart, as the client of ``kubeconfig``.
+
+    The instance is in ``directory``.
+    """
+    found = next(each for each in objects if each["metadata"]["name"] == "lakehouse-instance")
+    told = yaml.safe_load(found["data"]["dagster.yaml"])
+    # What is not here: Postgres, the inside of a cluster, and the daemon, which takes runs from the queue.
+    del told["storage"], told["local_artifact_storage"], told["concurrency"]["runs"], told["run_queue"]
+    told["run_launcher"]["config"] |= {"load_incluster_config": False, "kubeconfig_file": str(kubeconfig)}
+    told["run_coordinator"] = {"module": "dagster.core.run_coordinator", "class": "DefaultRunCoordinator"}
+    (directory / "dagster.yaml").write_text(yaml.safe_dump(told))
+    environment = {
+        **os.environ,
+        "DAGSTER_HOME": str(directory),
+        "LAKEHOUSE_HOME": str(REPOSITORY),
+        "LAKEHOUSE_STATE_DIR": str(directory / "state"),
+        "LAKEHOUSE_DAGSTER_STEPS": "pods",
+    }
+    command = [sys.executable, "-m", "dagster", "job", "launch", "-m", "lakehouse.definitions", "-j", JOB]
+    done = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def check_job(told: dict[str, Any]) -> None:
+    """Fails the test where the Job, as the API has it, is not what the values ask for."""
+    pod = told["spec"]["template"]["spec"]
+    container = pod["containers"][0]
+    assert told["metadata"]["labels"]["dagster/job"] == JOB
+    assert container["args"][:3] == ["dagster", "api", "execute_run"]
+    assert container["image"] == "registry.example.com/lakehouse-dagster:0.1.0"
+    assert pod["serviceAccountName"] == "lakehouse-dagster"
+    sources = [next(iter(each.items())) for each in container["envFrom"]]
+    assert [(kind, told["name"]) for kind, told in sources] == [
+        ("configMapRef", "lakehouse-settings"),
+        ("secretRef", "lakehouse"),
+    ]
+    assert container["securityContext"]["readOnlyRootFilesystem"]
+    assert pod["securityContext"]["runAsUser"] == 10001
+    assert container["resources"]["limits"] == {"memory": "2Gi"}
+    mounted = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
+    assert {"/tmp", "/var/lib/lakehouse", "/etc/lakehouse/contracts"} <= mounted.keys()  # noqa: S108
+    assert set(mounted.values()) == {volume["name"] for volume in pod["volumes"]}
