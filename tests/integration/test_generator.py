@@ -21,6 +21,7 @@ from lakehouse.generator.manifest import Manifest, events_path
 from lakehouse.generator.producer import produce
 from lakehouse.generator.stream import OrderGenerator
 from lakehouse.settings import load_settings
+from tests.waiting import wait_for
 
 PARTITIONS = 3
 RUN_COMMAND = "import typer; from lakehouse.cli.produce import produce; typer.run(produce)"
@@ -38,10 +39,19 @@ def topic(broker: Broker) -> str:
     return name
 
 
+def consumer_of(broker: Broker) -> Consumer:
+    return Consumer({"bootstrap.servers": broker.bootstrap_servers, "group.id": uuid.uuid4().hex})
+
+
+def ends_of(consumer: Consumer, topic: str) -> dict[int, int]:
+    """The end offset of each partition."""
+    return {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=20)[1] for p in range(PARTITIONS)}
+
+
 def consume(broker: Broker, topic: str) -> list[Any]:
     """Every message of the topic, partition by partition."""
-    consumer = Consumer({"bootstrap.servers": broker.bootstrap_servers, "group.id": uuid.uuid4().hex})
-    ends = {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=20)[1] for p in range(PARTITIONS)}
+    consumer = consumer_of(broker)
+    ends = ends_of(consumer, topic)
     consumer.assign([TopicPartition(topic, p, 0) for p in ends])
     found: list[Any] = []
     deadline = time.monotonic() + 60
@@ -96,13 +106,18 @@ def test_sigterm_flushes_and_writes_the_manifest_of_what_was_delivered(
     arguments = ["--rate", "2000", "--topic", topic, "--manifest", str(path)]
     environment = os.environ | {"LAKEHOUSE_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers}
     process = subprocess.Popen([sys.executable, "-c", RUN_COMMAND, *arguments], env=environment)
+    consumer = consumer_of(broker)
     try:
-        deadline = time.monotonic() + 30
-        while not consume(broker, topic) and time.monotonic() < deadline:
-            assert process.poll() is None
+        wait_for(
+            lambda: process.poll() is not None or sum(ends_of(consumer, topic).values()) > 0,
+            "the first messages of the generator",
+            300,
+        )
+        assert process.poll() is None
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(120) == 0
     finally:
+        consumer.close()
         process.kill()
         process.wait()
 
