@@ -35,6 +35,14 @@ def models() -> None:
 
 defs = dg.Definitions(jobs=[models])
 """
+#: Dagster's daemon, which looks for its servers more often.
+DAEMON = """
+from dagster._daemon import controller
+from dagster._daemon.cli import main
+
+controller.RELOAD_WORKSPACE_INTERVAL = 2
+main()
+"""
 
 
 @pytest.fixture
@@ -75,7 +83,7 @@ def test_a_run_that_was_killed_with_its_server_is_started_again(project: Path) -
     (project / "workspace.yaml").write_text(yaml.safe_dump({"load_from": [{"grpc_server": server}]}))
     attempts = project / "attempts"
     code = (str(DAGSTER), "api", "grpc", "-h", "127.0.0.1", "-p", str(port), "--location-name", "jobs", "-f", "jobs.py")
-    daemon = (str(DAGSTER.with_name("dagster-daemon")), "run", "-w", "workspace.yaml")
+    daemon = (sys.executable, "-c", DAEMON, "run", "-w", "workspace.yaml")
 
     def logs() -> str:
         return "\n".join(file.read_text(errors="replace")[-5000:] for file in project.glob("*.log"))
@@ -92,6 +100,8 @@ def test_a_run_that_was_killed_with_its_server_is_started_again(project: Path) -
             wait_for(attempts.exists, "the run to begin its step", 120, logs)
             (first,) = instance.get_runs()
             kill(serving)
+        wait_for(lambda: "Failure loading jobs" in logs(), "the daemon to miss the code", 120, logs)
+        assert instance.get_run_by_id(first.run_id).status is dg.DagsterRunStatus.STARTED
         with started(project, *code):
             wait_for(lambda: instance.get_run_by_id(first.run_id).is_finished, "the run to be failed", 120, logs)
             assert instance.get_run_by_id(first.run_id).status is dg.DagsterRunStatus.FAILURE
