@@ -9,7 +9,6 @@ break the contract, offsets written twice. It is ended as the alert's runbook sa
 import argparse
 import datetime as dt
 import json
-import signal
 import subprocess
 import sys
 import tempfile
@@ -17,7 +16,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import psutil
 from deltalake import write_deltalake
@@ -31,12 +29,13 @@ from lakehouse.observability.rules import alerts
 from lakehouse.settings import load_settings
 from lakehouse.storage import Catalog
 
-T = TypeVar("T")
+#: Its name, and the table it is about.
+Alert = tuple[str, str]
 ORDERS, ALERTS, WINDOWS = "raw.orders", "streaming.fraud_alerts", "streaming.order_metrics_5min"
 SESSIONS = "streaming.customer_sessions"
 DAGSTER = Path(sys.executable).with_name("dagster")
 #: Alerts of the local stack fire within minutes when hastened; what has not by then, does not.
-PATIENCE_SECONDS = 480
+PATIENCE_SECONDS = 1000
 HEADER = """# Runbooks
 
 Each alert has a page here that says what it means, what to look at and what to do. The alerts themselves are generated
@@ -57,10 +56,13 @@ Not provoked so. As of all others, what makes them fire and what does not is tri
 
 @dataclass(frozen=True)
 class Provocation:
-    """What raises ``alert`` for ``table``, up to a `yield`, and what ends it, behind that; both in words, too."""
+    """What raises ``alerts``, up to a `yield`, and what ends it, behind that; both in words, too.
 
-    alert: str
-    table: str
+    Those of one ``stage`` do not meet, and are raised at once.
+    """
+
+    stage: int
+    alerts: tuple[Alert, ...]
     how: str
     remedy: str
     steps: Callable[["Stack"], Iterator[None]]
@@ -69,9 +71,11 @@ class Provocation:
 PROVOCATIONS: list[Provocation] = []
 
 
-def provokes(alert: str, table: str, how: str, remedy: str) -> Callable[[Callable[["Stack"], Iterator[None]]], None]:
-    """Lists what follows. What disturbs the others most comes last."""
-    return lambda steps: PROVOCATIONS.append(Provocation(alert, table, how, remedy, steps))
+def provokes(
+    stage: int, *alerts: Alert, how: str, remedy: str
+) -> Callable[[Callable[["Stack"], Iterator[None]]], None]:
+    """Lists what follows. What takes longest to resolve comes last: nothing that hides it is behind it."""
+    return lambda steps: PROVOCATIONS.append(Provocation(stage, alerts, how, remedy, steps))
 
 
 class Stack:
@@ -107,26 +111,87 @@ class Stack:
             time.sleep(15)
 
 
-@provokes("WriterDown", ALERTS, f"`jobs stop {ALERTS}`", "`jobs start`")
+@provokes(1, ("ExporterDown", ""), how="the exporter stopped", remedy="started")
+def _(stack: Stack) -> Iterator[None]:
+    stack.supervisor.stop("exporter")
+    yield
+    stack.supervisor.start("exporter")
+
+
+@provokes(2, ("ExporterSourceDown", ""), how="SIGSTOP of the broker", remedy="SIGCONT")
+def _(stack: Stack) -> Iterator[None]:
+    yield from stack.standing_still("kafka")
+
+
+@provokes(
+    3,
+    ("KafkaConsumerLagHigh", ORDERS),
+    ("ContractMissed", ORDERS),
+    ("KafkaConsumerLagGrowing", ""),
+    how="SIGSTOP of Spark's JVM, and `produce --rate 2000`",
+    remedy="SIGCONT, and no more than it reads",
+)
+def _(stack: Stack) -> Iterator[None]:
+    still = stack.standing_still("spark")
+    next(still)
+    command = [LAKEHOUSE, "produce", "--rate", "2000"]
+    producing = subprocess.Popen(command, env=stack.command_line.environment, stdout=sys.stderr)
+    yield
+    producing.terminate()
+    producing.wait(120)
+    next(still, None)
+
+
+@provokes(3, ("FlinkCheckpointOld", WINDOWS), how="SIGSTOP of the TaskManager", remedy="SIGCONT")
+def _(stack: Stack) -> Iterator[None]:
+    yield from stack.standing_still("flink-taskmanager")
+
+
+@provokes(4, ("SparkQueryFailing", SESSIONS), how="the table's directory moved away", remedy="moved back")
+def _(stack: Stack) -> Iterator[None]:
+    here = Path(stack.catalog.uri(SESSIONS))
+    there = here.rename(here.with_suffix(".away"))
+    yield
+    there.rename(here)
+
+
+@provokes(
+    4,
+    ("FlinkJobRestarting", WINDOWS),
+    ("FlinkCheckpointFailing", WINDOWS),
+    how="five times SIGKILL to the TaskManager",
+    remedy="it recovers",
+)
+def _(stack: Stack) -> Iterator[None]:
+    stack.kill_often("flink-taskmanager", 5)
+    yield
+
+
+@provokes(5, ("WriterDown", ALERTS), how=f"`jobs stop {ALERTS}`", remedy="`jobs start`")
 def _(stack: Stack) -> Iterator[None]:
     stack.run("jobs", "stop", ALERTS)
     yield
     stack.run("jobs", "start", ALERTS)
 
 
-@provokes("QuarantineRatioHigh", ORDERS, "`produce --events 20000 --malformed 0.5`", "good events")
+@provokes(
+    5,
+    ("QuarantineRatioHigh", ORDERS),
+    ("LateRatioHigh", WINDOWS),
+    how="`produce --events 40000 --malformed 0.3 --late 0.3`",
+    remedy="good events, in time",
+)
 def _(stack: Stack) -> Iterator[None]:
-    stack.run("produce", "--events", "20000", "--malformed", "0.5")
+    stack.run("produce", "--events", "40000", "--malformed", "0.3", "--late", "0.3")
     yield
 
 
-@provokes("LateRatioHigh", WINDOWS, "`produce --events 20000 --late 0.5`", "events in time")
-def _(stack: Stack) -> Iterator[None]:
-    stack.run("produce", "--events", "20000", "--late", "0.5")
-    yield
-
-
-@provokes("DagsterRunFailed", "", "the job `maintenance` of a table that there is not", "half an hour without one")
+@provokes(
+    5,
+    ("DagsterRunFailed", ""),
+    how="the job `maintenance` of a table that there is not",
+    remedy="half an hour without one",
+)
 def _(stack: Stack) -> Iterator[None]:
     config = {"ops": {"maintain_tables": {"config": {"tables": ["no.table"]}}}}
     command = ["job", "launch", "-w", "workspace.yaml", "-j", "maintenance", "--config-json", json.dumps(config)]
@@ -136,79 +201,23 @@ def _(stack: Stack) -> Iterator[None]:
     yield
 
 
-@provokes("ExporterDown", "", "the exporter stopped", "started")
-def _(stack: Stack) -> Iterator[None]:
-    stack.supervisor.stop("exporter")
-    yield
-    stack.supervisor.start("exporter")
-
-
-@provokes("SparkQueryFailing", SESSIONS, "the table's directory moved away", "moved back")
-def _(stack: Stack) -> Iterator[None]:
-    here = Path(stack.catalog.uri(SESSIONS))
-    there = here.rename(here.with_suffix(".away"))
-    yield
-    there.rename(here)
-
-
-@provokes("KafkaConsumerLagHigh", ORDERS, "SIGSTOP of Spark's JVM", "SIGCONT")
-def _(stack: Stack) -> Iterator[None]:
-    yield from stack.standing_still("spark")
-
-
-@provokes("ContractMissed", ORDERS, "SIGSTOP of Spark's JVM", "SIGCONT")
-def _(stack: Stack) -> Iterator[None]:
-    yield from stack.standing_still("spark")
-
-
-@provokes("KafkaConsumerLagGrowing", "", "SIGSTOP of Spark's JVM, and `produce --rate 2000`", "SIGCONT")
-def _(stack: Stack) -> Iterator[None]:
-    still = stack.standing_still("spark")
-    next(still)
-    command = [LAKEHOUSE, "produce", "--rate", "2000"]
-    producing = subprocess.Popen(command, env=stack.command_line.environment, stdout=sys.stderr)
-    yield
-    producing.send_signal(signal.SIGINT)
-    producing.wait(60)
-    next(still, None)
-
-
-@provokes("FlinkCheckpointOld", WINDOWS, "SIGSTOP of the TaskManager", "SIGCONT")
-def _(stack: Stack) -> Iterator[None]:
-    yield from stack.standing_still("flink-taskmanager")
-
-
-@provokes("FlinkJobRestarting", WINDOWS, "five times SIGKILL to the TaskManager", "it recovers")
-def _(stack: Stack) -> Iterator[None]:
-    stack.kill_often("flink-taskmanager", 5)
-    yield
-
-
-@provokes("FlinkCheckpointFailing", WINDOWS, "five times SIGKILL to the TaskManager", "it recovers")
-def _(stack: Stack) -> Iterator[None]:
-    stack.kill_often("flink-taskmanager", 5)
-    yield
-
-
-@provokes("EventsDuplicated", ORDERS, "a row appended a second time, by another writer", "an hour without one")
+@provokes(
+    5,
+    ("EventsDuplicated", ORDERS),
+    how="a row appended a second time, by another writer",
+    remedy="an hour without one",
+)
 def _(stack: Stack) -> Iterator[None]:
     table = stack.catalog.open(ORDERS)
     write_deltalake(table, table.to_pyarrow_dataset().head(1), mode="append")
     yield
 
 
-@provokes("ExporterSourceDown", "", "SIGSTOP of the broker", "SIGCONT")
-def _(stack: Stack) -> Iterator[None]:
-    yield from stack.standing_still("kafka")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--haste", type=float, default=10.0, help="by how much the alerts wait less")
-    parser.add_argument("--only", help="these alerts, with commas between")
     parser.add_argument("--write", type=Path, help="the page to write")
     arguments = parser.parse_args()
-    only = arguments.only.split(",") if arguments.only else {one.alert for one in PROVOCATIONS}
     with tempfile.TemporaryDirectory() as directory:
         first, *_, last = free_ports_in_a_row(4)
         overrides = {"flink_metrics_ports": f"{first}-{last}", "alert_haste": arguments.haste}
@@ -216,48 +225,68 @@ def main() -> None:
         try:
             command_line.succeed("up", "--detach", "--monitoring", "--rate", "200")
             stack = Stack(command_line)
-            wait(lambda: not stack.prometheus.firing())
-            rows = {one.alert: row for one in PROVOCATIONS if one.alert in only and (row := measured(stack, one))}
+            awaited = [alert for one in PROVOCATIONS for alert in one.alerts]
+            until(lambda: not any(stack.prometheus.described(*alert) for alert in awaited))
+            stages = sorted({one.stage for one in PROVOCATIONS})
+            rows = [row for stage in stages for row in measured(stack, [p for p in PROVOCATIONS if p.stage == stage])]
         finally:
             stop(command_line)
-    untried = sorted({alert.name for alert in alerts(load_contracts(load_settings().contracts_dir))} - rows.keys())
-    names = ", ".join(f"[{name}]({name}.md)" for name in untried)
+    tried = {alert for alert, _ in rows}
+    untried = {alert.name for alert in alerts(load_contracts(load_settings().contracts_dir))} - tried
+    names = ", ".join(f"[{name}]({name}.md)" for name in sorted(untried))
     page = HEADER.format(date=f"{dt.datetime.now(dt.UTC):%Y-%m-%d}", haste=arguments.haste)
-    page = "\n".join([page, *rows.values(), UNTRIED.format(names=names)])
+    page = "\n".join([page, *(row for _, row in rows), UNTRIED.format(names=names)])
     print(page)
     if arguments.write:
         arguments.write.write_text(page, encoding="utf-8")
 
 
-def measured(stack: Stack, provocation: Provocation) -> str | None:
-    """Provokes it, and ends it; the row of the page, or None where it did not fire."""
-    name, table, how = provocation.alert, provocation.table, provocation.how
-    print(f"{name} {table}: {how}", file=sys.stderr, flush=True)
-    steps = provocation.steps(stack)
+def measured(stack: Stack, provocations: list[Provocation]) -> Iterator[tuple[str, str]]:
+    """Provokes what is of one stage, and ends it; each alert that fired, with its row of the page."""
+    awaited = {alert: provocation for provocation in provocations for alert in provocation.alerts}
+    print("; ".join(one.how for one in provocations), file=sys.stderr, flush=True)
+    running = [one.steps(stack) for one in provocations]
     began = time.monotonic()
-    next(steps)
-    said = wait(lambda: stack.prometheus.described(name, table))
-    fired = time.monotonic() - began
-    began = time.monotonic()
-    next(steps, None)
-    if said is None:
-        print(f"did not fire within {PATIENCE_SECONDS} s", file=sys.stderr, flush=True)
-        return None
-    gone = wait(lambda: stack.prometheus.described(name, table) is None)
-    resolved = f"{time.monotonic() - began:.0f} s" if gone else "not awaited"
-    row = f"| [{name}]({name}.md) | {table} | {how} | {fired:.0f} s | {said} | {provocation.remedy} | {resolved} |"
-    print(row, file=sys.stderr, flush=True)
-    return row
+    for steps in running:
+        next(steps)
+    fired: dict[Alert, tuple[float, str]] = {}
+
+    def all_fired() -> bool:
+        for alert in awaited.keys() - fired.keys():
+            if said := stack.prometheus.described(*alert):
+                fired[alert] = (time.monotonic() - began, said)
+        return len(fired) == len(awaited)
+
+    until(all_fired)
+    ended = time.monotonic()
+    for steps in running:
+        next(steps, None)
+    resolved: dict[Alert, float] = {}
+
+    def all_resolved() -> bool:
+        for alert in fired.keys() - resolved.keys():
+            if stack.prometheus.described(*alert) is None:
+                resolved[alert] = time.monotonic() - ended
+        return len(resolved) == len(fired)
+
+    until(all_resolved)
+    for (name, table), provocation in awaited.items():
+        if (name, table) not in fired:
+            print(f"{name} did not fire within {PATIENCE_SECONDS} s", file=sys.stderr, flush=True)
+            continue
+        after, said = fired[name, table]
+        gone = f"{resolved[name, table]:.0f} s" if (name, table) in resolved else "not awaited"
+        row = f"| [{name}]({name}.md) | {table} | {provocation.how} | {after:.0f} s | {said} "
+        row += f"| {provocation.remedy} | {gone} |"
+        print(row, file=sys.stderr, flush=True)
+        yield name, row
 
 
-def wait(look: Callable[[], T]) -> T | None:
-    """What ``look`` gives as soon as it is true; None when it is not for long."""
+def until(condition: Callable[[], bool]) -> None:
+    """Returns when ``condition`` holds, or does not for long."""
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline:
-        if found := look():
-            return found
+    while not condition() and time.monotonic() < deadline:
         time.sleep(1)
-    return None
 
 
 if __name__ == "__main__":
