@@ -83,16 +83,20 @@ def found(
     batch: int = 7,
     tamper: Callable[[Windows, Windows], None] = lambda spark_windows, flink_windows: None,
     contracts: Sequence[Contract] = tuple(CONTRACTS),
+    made: datetime = START,
 ) -> dict[str, Agreement]:
-    """What the comparison says of ``orders``, by table, when ``tamper`` has changed what the engines made of them."""
+    """What the comparison says of ``orders``, by table, when ``tamper`` has changed what the engines made of them.
+
+    ``made`` is when they made it, by their own columns.
+    """
     catalog = Catalog(str(root))
     for contract in contracts:
         create_tables(catalog, contract)
     sliding, (tumbling, late) = spark(orders, batch), flink(orders)
     tamper(sliding, tumbling)
     _append(catalog, ORDERS, [_event(order) for order in orders])
-    _append(catalog, SLIDING, _rows(sliding, "processed_at"))
-    _append(catalog, TUMBLING, _rows(tumbling, "emitted_at"))
+    _append(catalog, SLIDING, _rows(sliding, "processed_at", made))
+    _append(catalog, TUMBLING, _rows(tumbling, "emitted_at", made))
     _append(catalog, LATE, [_event(order) for order in late])
     [trial] = trials(contracts)
     return {agreement.table: agreement for agreement in compare(catalog, trial)}
@@ -122,7 +126,7 @@ def _event(order: Order) -> dict[str, object]:
     }
 
 
-def _rows(windows: Windows, stamp: str) -> list[dict[str, object]]:
+def _rows(windows: Windows, stamp: str, made: datetime) -> list[dict[str, object]]:
     return [
         {
             "window_start": at(start),
@@ -132,7 +136,7 @@ def _rows(windows: Windows, stamp: str) -> list[dict[str, object]]:
             "total_amount_cents": sum(cents),
             "average_amount_cents": sum(cents) / len(cents),
             "max_amount_cents": max(cents),
-            stamp: at(start + 300),
+            stamp: made,
         }
         for (start, status), cents in windows.items()
         if cents

@@ -63,6 +63,16 @@ def test_a_window_that_one_engine_has_and_no_order_makes_is_not_explained(tmp_pa
     assert (difference.status, difference.events, difference.counted) == ("cancelled", 0, 1)
 
 
+def test_an_order_that_only_an_engine_has_read_so_far_is_left_for_later(tmp_path: Path) -> None:
+    def ahead(_: Windows, tumbling: Windows) -> None:
+        tumbling[600, "cancelled"] = [5]
+
+    # The newest order in the table of orders arrived at second 359.
+    assert found(tmp_path / "later", IN_ORDER, tamper=ahead, made=at(360))[TUMBLING].differences == ()
+    [difference] = found(tmp_path / "before", IN_ORDER, tamper=ahead, made=at(359))[TUMBLING].unexplained
+    assert (difference.status, difference.events, difference.counted) == ("cancelled", 0, 1)
+
+
 def test_an_order_counted_twice_is_not_explained(tmp_path: Path) -> None:
     def double(sliding: Windows, _: Windows) -> None:
         sliding[1200, "paid"].append(sliding[1200, "paid"][0])

@@ -41,7 +41,10 @@ OTHER_GROUP = GROUP.replace("lakehouse.raw.orders", "somebody")
 ORDERS = '{table="raw.orders"}'
 REJECTED = 'lakehouse_table_rejected_events_total{table="raw.orders",reason="not_json"}'
 LOST = 'lakehouse_table_rejected_events_total{table="raw.orders",reason="offsets_lost"}'
-SEEN = f"lakehouse_table_latency_seconds_count{ORDERS}"
+READ = f"kafka_consumergroup_current_offset{GROUP}"
+LATE = f'lakehouse_table_late_events_total{{table="{FLINK}"}}'
+WINDOWS = f'lakehouse_table_latency_seconds_count{{table="{FLINK}"}}'
+READ_FOR_WINDOWS = READ.replace("raw.orders", FLINK)
 #: A time that goes on as the evaluation's own does, in the unit of the metric.
 NOW_MS, NOW_S = "0+60000x60", "0+60x60"
 STANDS_STILL_MS = "1000x60"
@@ -135,13 +138,16 @@ CASES = [
     ),
     Case(
         "QuarantineRatioHigh",
-        fires={REJECTED: "0+2x60", SEEN: "0+98x60"},
-        silent={REJECTED: "0+1x60", SEEN: "0+999x60", LOST: "0+50x60"},
+        fires={REJECTED: "0+2x60", READ: "0+100x60"},
+        silent={REJECTED: "0+1x60", READ: "0+1000x60", LOST: "0+50x60"},
+        labels={"table": "raw.orders"},
     ),
     Case(
         "LateRatioHigh",
-        fires={f"lakehouse_table_late_events_total{ORDERS}": "0+2x60", SEEN: "0+98x60"},
-        silent={f"lakehouse_table_late_events_total{ORDERS}": "0+1x60", SEEN: "0+999x60"},
+        fires={LATE: "0+2x60", READ_FOR_WINDOWS: "0+100x60"},
+        # Of the events, and not of the few windows that they make.
+        silent={LATE: "0+1x60", READ_FOR_WINDOWS: "0+1000x60", WINDOWS: "0+1x60"},
+        labels={"table": FLINK},
     ),
     Case(
         "SmallFiles",

@@ -60,6 +60,18 @@ def closed_by_all(duck: DuckDBPyConnection, trial: Trial, parties: Span) -> Span
     return span if span.begin < span.until else None
 
 
+def read_until(duck: DuckDBPyConnection, trial: Trial) -> int:
+    """Until when all that arrived is in the relation `events`, in microseconds: as its slowest busy partition is."""
+    found = duck.execute(
+        """
+        WITH partitions AS (SELECT max(arrived) AS arrived FROM events GROUP BY kafka_partition)
+        SELECT min(arrived) FROM partitions WHERE arrived >= (SELECT max(arrived) FROM partitions) - ?
+        """,
+        [microseconds(trial.idleness)],
+    ).fetchone()
+    return found[0] if found is not None and found[0] is not None else 0
+
+
 def _closed_by(duck: DuckDBPyConnection, party: Party) -> Span | None:
     newest, behind = ("window_start", party.delay) if party.shows_open_windows else ("window_end", party.lateness)
     found = duck.execute(

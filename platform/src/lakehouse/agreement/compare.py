@@ -13,7 +13,7 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from lakehouse.agreement.closed import Span, closed_by_all, closed_by_parties, microseconds
+from lakehouse.agreement.closed import Span, closed_by_all, closed_by_parties, microseconds, read_until
 from lakehouse.agreement.parties import Party, Trial
 from lakehouse.observability.look import made_at
 from lakehouse.storage.catalog import Catalog
@@ -79,6 +79,19 @@ class Agreement:
         return sum(found.events - found.counted for found in self.differences if found.explained)
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What can be judged: windows of ``span`` without events that arrived after ``arrived_by``.
+
+    An engine may have read what the table of events does not hold yet: that holds what arrived until ``read_until``.
+    Both in microseconds since 1970.
+    """
+
+    span: Span
+    arrived_by: int
+    read_until: int
+
+
 def compare(catalog: Catalog, trial: Trial) -> list[Agreement]:
     """What is found of each party now; nothing of one while there is no window to compare."""
     # A table that nobody has written yet has no say.
@@ -97,7 +110,8 @@ def compare(catalog: Catalog, trial: Trial) -> list[Agreement]:
     span = closed_by_all(duck, trial, parties)
     if span is None:
         return []
-    found = [_compare(catalog, duck, party, span, arrived_by) for party in trial.parties]
+    known = _Known(span, microseconds(arrived_by - _EPOCH), read_until(duck, trial))
+    found = [_compare(catalog, duck, party, known) for party in trial.parties]
     # That none of no windows is wrong says nothing.
     return [agreement for agreement in found if agreement.windows]
 
@@ -127,21 +141,22 @@ def _take_events(duck: DuckDBPyConnection, trial: Trial, span: Span) -> None:
     )
 
 
-def _compare(catalog: Catalog, duck: DuckDBPyConnection, party: Party, span: Span, arrived_by: datetime) -> Agreement:
+def _compare(catalog: Catalog, duck: DuckDBPyConnection, party: Party, known: _Known) -> Agreement:
+    span, made = known.span, made_at(party.contract)
     window, slide = microseconds(party.window), microseconds(party.slide)
     late, certain = "newest_before >= start + $window + $delay", False
     if party.contract.late is not None:
         certain = True
         late = "late_offset IS NOT NULL" if catalog.exists(party.contract.late) else "false"
-    known = "LEFT JOIN arrivals USING (second)"
+    which = "LEFT JOIN arrivals USING (second)"
     if "late_offset" in late:
-        known = f"LEFT JOIN ({_late_offsets(party)}) USING (kafka_topic, kafka_partition, kafka_offset)"
+        which = f"LEFT JOIN ({_late_offsets(party)}) USING (kafka_topic, kafka_partition, kafka_offset)"
     rows = duck.execute(
         f"""
         WITH placed AS (
             SELECT * FROM (
                 SELECT *, happened // $slide * $slide - unnest(range(0, $window, $slide)) AS start
-                FROM events {known}
+                FROM events {which}
             ) WHERE happened < start + $window
         ),
         made AS (
@@ -151,22 +166,24 @@ def _compare(catalog: Catalog, duck: DuckDBPyConnection, party: Party, span: Spa
         ),
         versions AS (
             SELECT epoch_us(window_start) AS start, coalesce(status, 'unknown') AS status, order_count,
-                   total_amount_cents
+                   total_amount_cents, {f"epoch_us({made})" if made else "0"} AS made
             FROM {relation(party.table)} WHERE window_start >= $since
             -- NULL and `unknown` are versions of their own, and one group.
             QUALIFY row_number() OVER (
                 PARTITION BY {relation(party.table)}.window_start, {relation(party.table)}.status
-                ORDER BY {made_at(party.contract) or "order_count"} DESC, order_count DESC
+                ORDER BY {made or "order_count"} DESC, order_count DESC
             ) = 1
         ),
         counted AS (
-            SELECT start, status, sum(order_count) AS counted, sum(total_amount_cents) AS counted_cents
+            SELECT start, status, sum(order_count) AS counted, sum(total_amount_cents) AS counted_cents,
+                   max(made) AS made
             FROM versions GROUP BY start, status
         )
         SELECT start, status, coalesce(events, 0), coalesce(counted, 0), coalesce(events_cents, 0),
                coalesce(counted_cents, 0), coalesce(late, [])
         FROM made FULL JOIN counted USING (start, status)
         WHERE start >= $begin AND start + $window <= $until AND coalesce(arrived, 0) <= $arrived_by
+          AND (coalesce(counted, 0) <= coalesce(events, 0) OR made <= $read_until)
         ORDER BY start, status
         """,  # noqa: S608  (contracts' tables)
         {
@@ -175,7 +192,8 @@ def _compare(catalog: Catalog, duck: DuckDBPyConnection, party: Party, span: Spa
             "since": _moment(span.begin),
             "begin": span.begin,
             "until": span.until,
-            "arrived_by": microseconds(arrived_by - _EPOCH),
+            "arrived_by": known.arrived_by,
+            "read_until": known.read_until,
             **({} if certain else {"delay": microseconds(party.delay)}),
         },
     ).fetchall()

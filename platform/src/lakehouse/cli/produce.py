@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lakehouse.generator.manifest import Manifest
 
 #: The endless stream has some of everything, so that the quarantine and late tables show something.
-_ENDLESS = {"late": 0.01, "duplicates": 0.01, "malformed": 0.005}
+_ENDLESS = {"late": 0.005, "duplicates": 0.01, "malformed": 0.005}
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from lakehouse.contracts import Contract, Engine
+from lakehouse.contracts.model import OnInvalid
 from lakehouse.flink.spec import checkpoint_interval
 from lakehouse.observability.alert import Alert, Severity
 from lakehouse.observability.freshness import tolerance
@@ -20,6 +21,25 @@ def contract_alerts(contract: Contract) -> Iterator[Alert]:
     yield from _of_flink(contract) if contract.resolved_engine is Engine.FLINK else _of_spark(contract)
     if contract.source.table is None:
         yield _lag(contract)
+    if contract.on_invalid is OnInvalid.QUARANTINE:
+        yield _share(
+            contract,
+            "QuarantineRatioHigh",
+            f'lakehouse_table_rejected_events_total{{table="{contract.table}",reason!="offsets_lost"}}',
+            contract.checks.quarantine_ratio,
+            f"{contract.table} rejects events",
+            f"{{{{ $value | humanizePercentage }}}} of the events of {contract.table} went to quarantine.",
+        )
+    if contract.late is not None:
+        yield _share(
+            contract,
+            "LateRatioHigh",
+            f'lakehouse_table_late_events_total{{table="{contract.table}"}}',
+            contract.checks.late_ratio,
+            f"Events come too late for {contract.table}",
+            f"{{{{ $value | humanizePercentage }}}} of the events that {contract.table} counts came too late for its "
+            f"windows, and are in {contract.late}.",
+        )
 
 
 def _of_flink(contract: Contract) -> Iterator[Alert]:
@@ -78,6 +98,21 @@ def _lag(contract: Contract) -> Alert:
         f"{group} is far behind",
         f"{group} has not finished messages of {contract.source.topic} that are {{{{ $value | humanizeDuration }}}} "
         f"old; the contract of {contract.table} allows {freshness:g} s.",
+        contract.table,
+        contract.owner,
+    )
+
+
+def _share(contract: Contract, name: str, counter: str, limit: float, summary: str, description: str) -> Alert:
+    # Of what the writer has read: a table of windows has a row for many events.
+    read = f'kafka_consumergroup_current_offset{{consumergroup="{group_of(contract)}"}}'
+    return Alert(
+        name,
+        f"sum(rate({counter}[15m])) / sum(rate({read}[15m])) > {limit:g}",
+        "10m",
+        Severity.WARNING,
+        summary,
+        description,
         contract.table,
         contract.owner,
     )

@@ -87,23 +87,6 @@ GENERAL = (
         "{{ $value | humanize }} offsets came into {{ $labels.table }} a second time within an hour.",
     ),
     Alert(
-        "QuarantineRatioHigh",
-        'sum by (table) (rate(lakehouse_table_rejected_events_total{reason!="offsets_lost"}[15m])) / '
-        "(sum by (table) (rate(lakehouse_table_latency_seconds_count[15m])) + "
-        'sum by (table) (rate(lakehouse_table_rejected_events_total{reason!="offsets_lost"}[15m]))) > 0.01',
-        "10m", Severity.WARNING,
-        "{{ $labels.table }} rejects events",
-        "{{ $value | humanizePercentage }} of the events of {{ $labels.table }} went to quarantine.",
-    ),
-    Alert(
-        "LateRatioHigh",
-        "sum by (table) (rate(lakehouse_table_late_events_total[15m])) / "
-        "sum by (table) (rate(lakehouse_table_latency_seconds_count[15m])) > 0.01",
-        "10m", Severity.WARNING,
-        "Events come too late for {{ $labels.table }}",
-        "For each row of {{ $labels.table }}, {{ $value | humanize }} events came too late for its windows.",
-    ),
-    Alert(
         "SmallFiles",
         "lakehouse_table_small_file_ratio > 0.8 and on (table) lakehouse_table_files > 1000",
         "1d", Severity.WARNING,

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from lakehouse.contracts.loader import find_contract, load_contracts
 from lakehouse.contracts.model import Contract
-from lakehouse.errors import LakehouseError
 from lakehouse.invocation import command
 from lakehouse.observability.broker import Broker
 from lakehouse.replay.compare import Comparison, compare
@@ -25,6 +24,7 @@ from lakehouse.replay.request import Request
 from lakehouse.replay.scope import Scope
 from lakehouse.replay.sides import drop_sides, side_tables
 from lakehouse.replay.span import Span
+from lakehouse.replay.spark import compute_in_spark
 from lakehouse.replay.swap import Swap, in_order
 from lakehouse.replay.writer import unsettled
 from lakehouse.settings import Settings
@@ -163,35 +163,7 @@ class Replays:
         if note.end:
             FlinkReplay(self.settings, self.catalog, contract, note).compute()
         else:
-            self._compute_in_spark(contract, note)
-
-    def _compute_in_spark(self, contract: Contract, note: Note) -> None:
-        from lakehouse_spark.replay import Recomputation
-        from lakehouse_spark.session import WITHOUT_UI, spark_session
-        from lakehouse_spark.status import first_line
-
-        # Its own JVM beside the one that runs.
-        spark = self.spark or spark_session(self.settings, f"replay-{note.id}", WITHOUT_UI)
-        try:
-            side = note.sides[contract.table]
-            computation = Recomputation(spark, self.settings, self.catalog, contract, side, note.id)
-            if contract.transform is not None:
-                computation.rows(note.start, note.scope.in_spark)
-            elif note.scope.quarantine_version is not None:
-                computation.quarantined(note.scope.rejected_in_spark, note.scope.quarantine_version)
-            else:
-                computation.events(note.scope.offsets, note.chunk or contract.source.largest_batch)
-        except LakehouseError:
-            raise
-        except Exception as error:
-            # Of Spark, or of the contract's function. What is in the side tables so far is gone on with.
-            raise ReplayError(
-                f"replay {note.id} of {note.table} could not be computed: {type(error).__name__}: {first_line(error)}\n"
-                f"The live table is as it was. Go on with it: {command(f'replay resume {note.id}')}; or begin anew."
-            ) from error
-        finally:
-            if self.spark is None:
-                spark.stop()
+            compute_in_spark(self.settings, self.catalog, contract, note, self.spark)
 
     def _compared(self, contract: Contract, note: Note) -> Outcome:
         others = self._computed(note)
