@@ -15,10 +15,10 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
 from lakehouse.errors import LakehouseError
+from lakehouse.quantity import Quantity
 from lakehouse.settings import Settings
 
 CHART = Path("deploy") / "helm" / "lakehouse"
-Quantity = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$")]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=40)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Image = Annotated[str, Field(pattern=r"^[^\s:@]+(:[0-9]+/[^\s:@]+)?(:[A-Za-z0-9._-]+|@sha256:[0-9a-f]{64})$")]
