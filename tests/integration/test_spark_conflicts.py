@@ -34,7 +34,7 @@ from tests.waiting import wait_for
 TABLE = "streaming.order_metrics"
 STATUSES = ("placed", "paid", "shipped", "delivered")
 #: Of each, at least so many happen in the test under load. A conflict is one that a batch had to be written again for.
-MERGES, COMPACTIONS, CONFLICTS = 10, 10, 1
+MERGES, COMPACTIONS, CONFLICTS = 10, 10, 3
 #: Their windows are of one day, of which nothing is late.
 MOST_BATCHES = 80
 
@@ -216,9 +216,19 @@ class Orders:
 
 
 def test_maintenance_and_a_query_that_merges_without_pause_lose_and_double_nothing(
-    spark: SparkSession, own_settings: Settings, caplog: pytest.LogCaptureFixture
+    spark: SparkSession,
+    own_settings: Settings,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     caplog.set_level("INFO", logger=conflicts.__name__)
+    merging, merge = threading.Event(), Results._merge
+
+    def told(results: Results, rows: DataFrame, summary: Row, batch_id: int) -> None:
+        merging.set()
+        merge(results, rows, summary, batch_id)
+
+    monkeypatch.setattr(Results, "_merge", told)
     metrics = Metrics(
         spark,
         own_settings,
@@ -242,7 +252,7 @@ def test_maintenance_and_a_query_that_merges_without_pause_lose_and_double_nothi
     with Run(spark, metrics) as run:
         metrics.produce(*orders.batch())
         wait_for(lambda: merges() > 0 or failed(), "a first batch", 300, run.query)
-        with maintaining(metrics):
+        with maintaining(metrics, merging):
             while not enough() and orders.batches < MOST_BATCHES:
                 # Two ahead: one batch follows the other at once.
                 while orders.batches < merges() + 2:
@@ -261,13 +271,19 @@ def test_maintenance_and_a_query_that_merges_without_pause_lose_and_double_nothi
 
 
 @contextmanager
-def maintaining(metrics: Metrics) -> Iterator[None]:
-    """Maintains the table meanwhile, again and again."""
+def maintaining(metrics: Metrics, merging: threading.Event) -> Iterator[None]:
+    """Maintains the table whenever a merge has looked at it and runs its first job: they race for the same files."""
     stop = threading.Event()
+    jobs = metrics.query.spark.sparkContext.statusTracker()
 
     def maintain() -> None:
+        maintenance = Maintenance(metrics.settings, [metrics.contract])
         while not stop.is_set():
-            Maintenance(metrics.settings, [metrics.contract]).maintain(TABLE, dry_run=False)
+            if not merging.wait(1):
+                continue
+            merging.clear()
+            wait_for(lambda: bool(jobs.getActiveJobsIds()) or stop.is_set(), "a job of the merge", 120)
+            maintenance.maintain(TABLE, dry_run=False)
 
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(maintain)
