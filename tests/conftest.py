@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
@@ -13,6 +14,10 @@ from xdist.scheduler import LoadScopeScheduling
 from lakehouse.settings import Settings, load_settings
 
 REPOSITORY = Path(__file__).parents[1]
+
+# A deadline for each example would measure the machine, and others use that, too.
+hypothesis.settings.register_profile("shared_machine", deadline=None)
+hypothesis.settings.load_profile("shared_machine")
 
 
 class Together(LoadScopeScheduling):

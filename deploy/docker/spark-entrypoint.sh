@@ -1,5 +1,5 @@
 #!/bin/bash
-# Starts what Spark asks a container for, in the variables that Spark sets: the driver, or an executor.
+# Starts what Spark asks a container for, in the variables that Spark sets: the driver, or an executor. Or a run of Dagster.
 set -euo pipefail
 
 : "${SPARK_HOME:?}"
@@ -26,6 +26,9 @@ executor)
 		--hostname "$SPARK_EXECUTOR_POD_IP" \
 		--resourceProfileId "$SPARK_RESOURCE_PROFILE_ID" \
 		--podName "$SPARK_EXECUTOR_POD_NAME"
+	;;
+dagster)
+	exec "$(dirname "$0")/dagster-entrypoint.sh" "$@"
 	;;
 *)
 	echo "Spark starts this image as 'driver' or 'executor', and not as '$role': see docs/how-to/deploy.md" >&2

@@ -1,5 +1,6 @@
 """Starts a run of Dagster by the chart's instance, and says what Job its launcher is to make of it."""
 
+import json
 import os
 import subprocess
 import sys
@@ -12,7 +13,11 @@ import yaml
 from lakehouse.deploy.values import CHART
 from tests.integration.conftest import REPOSITORY
 
-JOB = "maintenance"
+#: Jobs, one of them with a session of Spark, and the configuration of a run.
+JOBS: dict[str, dict[str, Any]] = {
+    "maintenance": {},
+    "cluster": {"ops": {"cluster_table": {"config": {"table": "raw.orders"}}}},
+}
 NAMESPACE = "lakehouse"
 
 
@@ -26,12 +31,15 @@ def charted(example: str) -> list[dict[str, Any]]:
     return [one for text in texts for one in yaml.safe_load_all(text) if one]
 
 
-def launch(objects: list[dict[str, Any]], kubeconfig: Path, directory: Path) -> None:
-    """Launches a run of JOB by the instance among ``objects`` of the chart, as the client of ``kubeconfig``.
+def launch(job: str, objects: list[dict[str, Any]], kubeconfig: Path, directory: Path) -> None:
+    """Launches a run of ``job`` by instance and settings of the chart's ``objects``, as the client of ``kubeconfig``.
 
     The instance is in ``directory``.
     """
-    found = next(each for each in objects if each["metadata"]["name"] == "lakehouse-instance")
+    found, settings = (
+        next(each for each in objects if each["metadata"]["name"] == f"lakehouse-{name}")
+        for name in ("instance", "settings")
+    )
     told = yaml.safe_load(found["data"]["dagster.yaml"])
     # What is not here: Postgres, the inside of a cluster, and the daemon, which takes runs from the queue.
     del told["storage"], told["local_artifact_storage"], told["concurrency"]["runs"], told["run_queue"]
@@ -43,20 +51,25 @@ def launch(objects: list[dict[str, Any]], kubeconfig: Path, directory: Path) -> 
         "DAGSTER_HOME": str(directory),
         "LAKEHOUSE_HOME": str(REPOSITORY),
         "LAKEHOUSE_STATE_DIR": str(directory / "state"),
-        "LAKEHOUSE_DAGSTER_STEPS": "pods",
+        **{name: value for name, value in settings["data"].items() if name.startswith("LAKEHOUSE_DAGSTER_")},
     }
-    command = [sys.executable, "-m", "dagster", "job", "launch", "-m", "lakehouse.definitions", "-j", JOB]
+    command = [sys.executable, "-m", "dagster", "job", "launch", "-m", "lakehouse.definitions", "-j", job]
+    command += ["--config-json", json.dumps(JOBS[job])]
     done = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def check_job(told: dict[str, Any]) -> None:
-    """Fails the test where the Job, as the API has it, is not what the values ask for."""
+def check_job(job: str, told: dict[str, Any]) -> None:
+    """Fails the test where the Job of a run of ``job``, as the API has it, is not what the values ask for."""
+    image, resources = {
+        "maintenance": ("dagster", {"requests": {"cpu": "1", "memory": "2Gi"}, "limits": {"memory": "2Gi"}}),
+        "cluster": ("spark", {"requests": {"cpu": "2", "memory": "4Gi"}, "limits": {"memory": "4Gi"}}),
+    }[job]
     pod = told["spec"]["template"]["spec"]
     container = pod["containers"][0]
-    assert told["metadata"]["labels"]["dagster/job"] == JOB
+    assert told["metadata"]["labels"]["dagster/job"] == job
     assert container["args"][:3] == ["dagster", "api", "execute_run"]
-    assert container["image"] == "registry.example.com/lakehouse-dagster:0.1.0"
+    assert container["image"] == f"registry.example.com/lakehouse-{image}:0.1.0"
     assert pod["serviceAccountName"] == "lakehouse-dagster"
     sources = [next(iter(each.items())) for each in container["envFrom"]]
     assert [(kind, told["name"]) for kind, told in sources] == [
@@ -65,7 +78,7 @@ def check_job(told: dict[str, Any]) -> None:
     ]
     assert container["securityContext"]["readOnlyRootFilesystem"]
     assert pod["securityContext"]["runAsUser"] == 10001
-    assert container["resources"]["limits"] == {"memory": "2Gi"}
+    assert container["resources"] == resources
     mounted = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
     assert {"/tmp", "/var/lib/lakehouse", "/etc/lakehouse/contracts"} <= mounted.keys()  # noqa: S108
     assert set(mounted.values()) == {volume["name"] for volume in pod["volumes"]}

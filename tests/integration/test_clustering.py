@@ -8,7 +8,7 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 from pyspark.sql import SparkSession
 
-from lakehouse.defs.clustering.jobs import cluster_job
+from lakehouse.defs.clustering.jobs import clustering
 from lakehouse.settings import load_settings
 from lakehouse.storage import Catalog, create_tables
 from tests.contracts import visits_contract
@@ -42,7 +42,8 @@ def things(tmp_path: Path, jars: Path, spark: SparkSession, monkeypatch: pytest.
 
 def run(**config: object) -> bool:
     ops = {"cluster_table": {"config": {"table": "raw.things", **config}}}
-    return cluster_job.execute_in_process(run_config={"ops": ops}, raise_on_error=True).success
+    job = clustering().get_job_def("cluster")
+    return job.execute_in_process(run_config={"ops": ops}, raise_on_error=True).success
 
 
 def files_by_day(table: DeltaTable) -> dict[str, int]:

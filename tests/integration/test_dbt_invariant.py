@@ -221,9 +221,7 @@ def play(share: int, directory: Path) -> None:
     """Makes up and plays one of the SHARES of histories, always the same ones."""
 
     @seed(share)
-    @settings(
-        max_examples=-(-SEQUENCES // SHARES), deadline=None, database=None, suppress_health_check=list(HealthCheck)
-    )
+    @settings(max_examples=-(-SEQUENCES // SHARES), database=None, suppress_health_check=list(HealthCheck))
     @given(history=histories)
     def increments_equal_a_full_refresh(history: History) -> None:
         workshop(directory).live_through(history)
@@ -257,7 +255,7 @@ def test_the_usual_filter_on_the_newest_timestamp_is_caught(tmp_path: Path) -> N
     DuckDBConnectionManager.close_all_connections()
     naive = Workshop(tmp_path, project)
 
-    @settings(max_examples=50, deadline=None, derandomize=True, phases=[Phase.generate], database=None)
+    @settings(max_examples=50, derandomize=True, phases=[Phase.generate], database=None)
     @given(history=histories)
     def increments_equal_a_full_refresh(history: History) -> None:
         naive.live_through(history)

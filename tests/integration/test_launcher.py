@@ -94,22 +94,24 @@ def test_a_run_that_was_killed_with_its_server_is_started_again(project: Path) -
             wait_for(
                 lambda: subprocess.run(launch, cwd=project, capture_output=True, check=False).returncode == 0,
                 "the code to be loaded",
-                120,
+                300,
                 logs,
             )
-            wait_for(attempts.exists, "the run to begin its step", 120, logs)
+            wait_for(attempts.exists, "the run to begin its step", 300, logs)
             (first,) = instance.get_runs()
             kill(serving)
-        wait_for(lambda: "Failure loading jobs" in logs(), "the daemon to miss the code", 120, logs)
+        said = project / "workspace.yaml.log"
+        missed = "Error loading repository location jobs"
+        wait_for(lambda: missed in said.read_text(errors="replace"), "the daemon to miss the code", 300, logs)
         assert instance.get_run_by_id(first.run_id).status is dg.DagsterRunStatus.STARTED
         with started(project, *code):
-            wait_for(lambda: instance.get_run_by_id(first.run_id).is_finished, "the run to be failed", 120, logs)
+            wait_for(lambda: instance.get_run_by_id(first.run_id).is_finished, "the run to be failed", 300, logs)
             assert instance.get_run_by_id(first.run_id).status is dg.DagsterRunStatus.FAILURE
             assert any("is gone" in entry.message for entry in instance.all_logs(first.run_id))
             wait_for(
                 lambda: instance.get_runs()[0].status is dg.DagsterRunStatus.SUCCESS,
                 "the run that takes its place",
-                180,
+                300,
                 logs,
             )
         again, killed = instance.get_runs()

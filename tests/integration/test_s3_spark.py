@@ -51,6 +51,19 @@ def ended(process: subprocess.Popen[bytes]) -> bool:
     return True
 
 
+def with_the_secret(settings: Settings, directory: Path) -> list[str]:
+    """The objects of the bucket's prefix and the files below ``directory`` in which the key of S3 can be read."""
+    store = object_store(settings.root, Catalog.from_settings(settings).storage_options)
+    # Hadoop marks directories with empty objects, whose names end in a slash that gets lost.
+    objects = [meta["path"] for batch in store.list() for meta in batch if meta["size"]]
+    files = [file for file in directory.rglob("*") if file.is_file()]
+    assert any(name.endswith(".json") for name in objects)
+    assert any(file.suffix == ".log" for file in files)
+    written = {**{name: bytes(store.get(name).bytes()) for name in objects}, **{str(f): f.read_bytes() for f in files}}
+    secret = os.environ["AWS_SECRET_ACCESS_KEY"].encode()
+    return [name for name, content in written.items() if secret in content]
+
+
 def test_spark_and_delta_rs_commit_to_one_table_while_it_is_compacted(
     settings: Settings, lakehouse: Lakehouse, tmp_path: Path
 ) -> None:
@@ -67,6 +80,7 @@ def test_spark_and_delta_rs_commit_to_one_table_while_it_is_compacted(
     assert rows == [*((0, n) for n in range(produced)), *((PARTITION, n) for n in range(COMMITS))]
     operations = [entry["operation"] for entry in lakehouse.table("raw.orders").history()]
     assert "OPTIMIZE" in operations
+    assert with_the_secret(settings, tmp_path) == []
 
 
 def test_dbt_on_spark_goes_on_with_a_table_of_duckdb_and_makes_one_that_is_missing(
@@ -90,3 +104,4 @@ def test_dbt_on_spark_goes_on_with_a_table_of_duckdb_and_makes_one_that_is_missi
     before = lakehouse.versions()
     lakehouse.run("--select", "stg_orders", "dim_fx_rates")
     assert lakehouse.versions() == before, "nothing was left for DuckDB to do"
+    assert with_the_secret(settings, tmp_path) == []

@@ -167,6 +167,11 @@ def test_sasl_needs_a_user_and_a_password(project: Path, name: str) -> None:
     assert "LAKEHOUSE_KAFKA_SECURITY_PROTOCOL=SASL_SSL needs it" in str(error.value)
 
 
+def test_pods_need_the_image_of_spark(project: Path) -> None:
+    with pytest.raises(SettingsError, match=r"^LAKEHOUSE_DAGSTER_SPARK_IMAGE='': .*DAGSTER_STEPS=pods needs it"):
+        load_settings({"home": project, "dagster_steps": "pods"})
+
+
 def test_a_password_that_java_would_read_otherwise_is_refused_and_not_shown(project: Path) -> None:
     with pytest.raises(SettingsError, match=r"^LAKEHOUSE_KAFKA_SASL_PASSWORD=\(hidden\): .*neither \" nor") as error:
         load_settings({"home": project, **SASL, "kafka_sasl_password": 'hun"ter2'})

@@ -57,7 +57,7 @@ class LocalRunLauncher(DefaultRunLauncher):
         """
         from dagster._daemon import controller
 
-        client = self._get_grpc_client_for_termination(run_id)
+        client = self._get_grpc_client_for_termination(run_id)  # type: ignore[no-untyped-call]
         if client is None:
             # Executed by whoever started it, and retried by nobody.
             return True

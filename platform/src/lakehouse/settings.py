@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lakehouse.errors import LakehouseError
 from lakehouse.kafka import Kafka, SaslMechanism, SecurityProtocol
+from lakehouse.quantity import Quantity
 
 _PREFIX = "LAKEHOUSE_"
 _MARKER = Path("streaming") / "contracts"
@@ -100,6 +101,13 @@ class Settings(BaseSettings):
     dagster_steps: Literal["processes", "pods"] = Field(
         default="processes", description="What a step of a run is; pods: on Kubernetes, as the Helm chart sets it"
     )
+    dagster_spark_image: str = Field(
+        default="",
+        validate_default=True,
+        description="On Kubernetes, the image of runs that start Spark themselves, as the Helm chart sets it",
+    )
+    dagster_spark_cpu: Quantity = Field(default="2", description="Cores that such a run asks for")
+    dagster_spark_memory: Quantity = Field(default="4Gi", description="Memory of such a run; its heap follows from it")
 
     event_retention_days: int = Field(
         default=7,
@@ -221,6 +229,13 @@ class Settings(BaseSettings):
             raise ValueError(f"LAKEHOUSE_KAFKA_SECURITY_PROTOCOL={protocol} needs it")
         if '"' in text or "\\" in text:
             raise ValueError("may hold neither \" nor \\, which Java's clients read otherwise")
+        return value
+
+    @field_validator("dagster_spark_image")
+    @classmethod
+    def _needed_by_pods(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("dagster_steps") == "pods" and not value:
+            raise ValueError("LAKEHOUSE_DAGSTER_STEPS=pods needs it: Dagster's own image holds no Spark")
         return value
 
     @field_validator("notify_smtp_user")

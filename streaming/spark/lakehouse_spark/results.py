@@ -16,6 +16,7 @@ from lakehouse.contracts.columns import ColumnType
 from lakehouse.contracts.model import Contract
 from lakehouse.contracts.output import OutputMode
 from lakehouse_spark.commit import commit_options, committing
+from lakehouse_spark.conflicts import write_despite_conflicts
 
 #: More values of a partition column than this are not listed one by one.
 _LISTED_VALUES = 100
@@ -40,17 +41,26 @@ class Results:
         """
         cached = rows.persist(StorageLevel.MEMORY_AND_DISK)
         try:
-            mode, summary = self._mode, self._summary(cached)
-            verify()
-            if summary.total and mode is OutputMode.UPDATE:
-                self._merge(cached, summary, batch_id)
-            elif summary.total and mode is OutputMode.APPEND:
-                self._save(cached, "append", batch_id)
-            elif mode is OutputMode.COMPLETE:
-                self._refuse_large(summary.total)
-                self._save(cached, "overwrite", batch_id)
+            summary = self._summary(cached)
+
+            def write() -> None:
+                # Each time: what came first may be the rows of a later generation, which these must not change.
+                verify()
+                self._write(cached, summary, batch_id)
+
+            write_despite_conflicts(self.contract.table, write)
         finally:
             cached.unpersist()
+
+    def _write(self, rows: DataFrame, summary: Row, batch_id: int) -> None:
+        mode = self._mode
+        if summary.total and mode is OutputMode.UPDATE:
+            self._merge(rows, summary, batch_id)
+        elif summary.total and mode is OutputMode.APPEND:
+            self._save(rows, "append", batch_id)
+        elif mode is OutputMode.COMPLETE:
+            self._refuse_large(summary.total)
+            self._save(rows, "overwrite", batch_id)
 
     @property
     def _mode(self) -> OutputMode:

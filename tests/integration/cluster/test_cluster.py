@@ -12,7 +12,7 @@ import yaml
 from tests.conftest import REPOSITORY
 from tests.integration.cluster.conftest import Deployment, deployment
 from tests.integration.cluster.servers import Cluster
-from tests.integration.kubernetes_run import NAMESPACE, check_job, launch
+from tests.integration.kubernetes_run import JOBS, NAMESPACE, check_job, launch
 
 
 def test_everything_is_kept_as_it_was_sent(cluster: Cluster, deployed: Deployment) -> None:
@@ -65,23 +65,27 @@ def test_each_account_may_do_its_work_and_no_more(
     assert elsewhere.stdout.strip() == "no"
 
 
-def test_a_run_becomes_a_job_which_ends_with_it(cluster: Cluster, deployed: Deployment, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", JOBS)
+def test_a_run_becomes_a_job_which_ends_with_it(
+    name: str, cluster: Cluster, deployed: Deployment, tmp_path: Path
+) -> None:
     # As the pods of Dagster: with the rights of their account, which the chart gives.
     kubeconfig = tmp_path / "kubeconfig"
     told = yaml.safe_load(cluster.kubeconfig.read_text())
     told["users"][0]["user"]["token"] = cluster.kubectl("create", "token", "lakehouse-dagster").strip()
     kubeconfig.write_text(yaml.safe_dump(told))
 
-    launch(deployed.objects, kubeconfig, tmp_path)
+    launch(name, deployed.objects, kubeconfig, tmp_path)
 
-    (job,) = json.loads(cluster.kubectl("get", "jobs", "--output=json"))["items"]
-    check_job(job)
+    shown = ("get", "jobs", f"--selector=dagster/job={name}", "--output=json")
+    (job,) = json.loads(cluster.kubectl(*shown))["items"]
+    check_job(name, job)
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
         (run,) = instance.get_runs()
         assert job["metadata"]["name"] == f"dagster-run-{run.run_id}"
         assert instance.run_launcher.terminate(run.run_id)
     # What ends a Job's pods and then the Job is not here: the API server only notes that it is to go.
-    (job,) = json.loads(cluster.kubectl("get", "jobs", "--output=json"))["items"]
+    (job,) = json.loads(cluster.kubectl(*shown))["items"]
     assert "deletionTimestamp" in job["metadata"]
 
 

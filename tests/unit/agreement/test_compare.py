@@ -124,7 +124,7 @@ def test_where_no_window_has_settled_nothing_is_said(tmp_path: Path, monkeypatch
     assert sparse(tmp_path, monkeypatch, timedelta(minutes=1), at(0)) == {}
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     behind=st.lists(st.integers(0, 1500), min_size=150, max_size=300),
     step=st.integers(5, 20),

@@ -264,6 +264,7 @@ def test_writers_are_asked_where_they_run(
     monkeypatch.setenv("LAKEHOUSE_HOME", str(REPOSITORY))
     monkeypatch.setenv("LAKEHOUSE_STATE_DIR", str(tmp_path))
     monkeypatch.setenv("LAKEHOUSE_DAGSTER_STEPS", steps)
+    monkeypatch.setenv("LAKEHOUSE_DAGSTER_SPARK_IMAGE", "spark:1")
     checks = StreamingTables().build_defs(dg.ComponentTree.for_test().load_context).resolve_asset_graph()
     names = {key.name for key in checks.asset_check_keys}
     assert names & {"writer_alive", "checkpoint_age"} == asked

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lakehouse.contracts.conditions import AtLeast, More
@@ -145,7 +145,6 @@ def test_every_red_flag_is_raised_against_each_of_its_engines() -> None:
     }
 
 
-@settings(deadline=None)  # A busy machine pauses for longer than any.
 @given(freshness | near, freshness | near, others)
 def test_a_looser_freshness_never_moves_to_a_faster_engine(
     one: timedelta, other: timedelta, rest: dict[str, Any]
@@ -154,7 +153,6 @@ def test_a_looser_freshness_never_moves_to_a_faster_engine(
     assert SLOWEST_LAST.index(tight) <= SLOWEST_LAST.index(loose)
 
 
-@settings(deadline=None)  # A busy machine pauses for longer than any.
 @given(workloads)
 def test_what_would_change_the_answer_does(workload: Workload) -> None:
     decision = decide(workload)

@@ -314,7 +314,7 @@ batches = st.lists(
 )
 
 
-@settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(held=rows, batches=batches, partitioned=st.booleans(), files=st.integers(1, 3), feed=st.booleans())
 def test_merges_do_what_a_dictionary_does(
     tmp_path_factory: pytest.TempPathFactory,

@@ -117,6 +117,32 @@ def test_settings_are_settings(charted):
     assert names <= Settings.model_fields.keys()
 
 
+def test_runs_that_start_spark_have_its_image_and_size(charted, values_of):
+    values = values_of("production")
+    told = one(charted["production"], "ConfigMap", "orders-settings")["data"]
+    assert told["LAKEHOUSE_DAGSTER_STEPS"] == "pods"
+    assert told["LAKEHOUSE_DAGSTER_SPARK_IMAGE"] == values.images.spark
+    assert told["LAKEHOUSE_DAGSTER_SPARK_CPU"] == values.dagster.spark_run.cpu
+    assert told["LAKEHOUSE_DAGSTER_SPARK_MEMORY"] == values.dagster.spark_run.memory
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"images": {"spark": "registry.example.com/lakehouse-spark:0.2.0"}},
+        {"settings": {"dbt_memory": "2GB"}},
+        {"objectStore": {"region": "eu-west-1"}},
+    ],
+)
+def test_dagster_is_started_anew_where_a_setting_changes(other, charted, charted_with):
+    before, after = (
+        one(objects, "Deployment", "lakehouse-code-location")["spec"]["template"]["metadata"]["annotations"]
+        for objects in (charted["minimal"], charted_with("minimal", other))
+    )
+    assert before["checksum/settings"] != after["checksum/settings"]
+    assert before["checksum/instance"] == after["checksum/instance"]
+
+
 def test_the_store_is_told_where_it_is_named(charted):
     names = {"minimal": "lakehouse", "production": "orders"}
     told = {each: one(charted[each], "ConfigMap", f"{name}-settings")["data"] for each, name in names.items()}

@@ -19,6 +19,7 @@ def test_the_places_in_the_images():
         text = (REPOSITORY / "deploy" / "docker" / f"{image}.Dockerfile").read_text()
         assert f"LAKEHOUSE_HOME={HOME} " in text
         assert f"LAKEHOUSE_STATE_DIR={STATE}\n" in text
+    assert f"ln -s {HOME}/jars {STATE}/jars" in text
 
 
 def test_the_jars_of_the_class_path_are_those_of_the_image(tmp_path):

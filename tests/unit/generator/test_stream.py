@@ -76,7 +76,7 @@ def parse(contract: Contract, value: bytes | None) -> dict[str, object]:
     return row
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(configs)
 def test_the_same_configuration_gives_the_same_bytes(config: GeneratorConfig) -> None:
     assert messages(list(OrderGenerator(config).chunks())) == messages(list(OrderGenerator(config).chunks()))
@@ -87,13 +87,13 @@ def test_another_seed_gives_other_orders() -> None:
     assert not one & other
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(configs)
 def test_exactly_the_number_of_events_asked_for_is_made(config: GeneratorConfig) -> None:
     assert sum(map(len, OrderGenerator(config).chunks())) == config.events
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(configs)
 def test_valid_messages_parse_to_the_row_the_manifest_expects_and_malformed_ones_do_not_parse(
     config: GeneratorConfig,
@@ -246,7 +246,7 @@ def test_the_checksum_depends_on_the_events_and_not_on_their_order() -> None:
     assert checksum(hashes[1:]) != checksum(hashes)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(configs)
 def test_duckdb_computes_the_same_checksum_from_the_columns(config: GeneratorConfig) -> None:
     chunks = list(OrderGenerator(config).chunks())

@@ -251,9 +251,7 @@ events = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 12), st.integers(0
 
 
 @given(st.lists(events, min_size=1, max_size=5), st.data())
-@hypothesis_settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@hypothesis_settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_increments_add_up_to_a_full_computation(
     make_tables: Callable[..., Tables], commits: list[list[tuple[int, int, int]]], data: st.DataObject
 ) -> None:

@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 
 import dagster as dg
 import pytest
+from tests.conftest import REPOSITORY
 from tests.unit.replay.conftest import Lake
 
-from lakehouse.defs.replay.jobs import replay_job
+from lakehouse.defs.replay.jobs import replay
 from lakehouse.replay.request import Request
 from lakehouse.replay.run import Replays
 
@@ -28,7 +29,7 @@ def asked(lake: Lake, replays: Replays, monkeypatch: pytest.MonkeyPatch) -> list
 
 def run(**config: object) -> dg.ExecuteInProcessResult:
     ops = {"replay_table": {"config": config}}
-    return replay_job.execute_in_process(run_config={"ops": ops}, raise_on_error=False)
+    return replay().get_job_def("replay").execute_in_process(run_config={"ops": ops}, raise_on_error=False)
 
 
 def test_a_run_shows_the_differences_as_a_table(lake: Lake, asked: list[Request]) -> None:
@@ -55,6 +56,22 @@ def test_it_swaps_when_its_config_says_so(lake: Lake, asked: list[Request]) -> N
 def test_a_range_that_is_none_fails_the_run_with_what_was_expected(lake: Lake, asked: list[Request]) -> None:
     result = run(table="raw.visits")
     assert not result.success
-    [failure] = [event for event in result.all_events if event.is_step_failure]
-    assert "expected one of from/to" in str(failure.step_failure_data.error)
+    assert "expected one of from/to" in failure_of(result)
     assert asked == []
+
+
+def failure_of(result: dg.ExecuteInProcessResult) -> str:
+    [failure] = [event for event in result.all_events if event.is_step_failure]
+    return str(failure.step_failure_data.error)
+
+
+def test_in_a_cluster_what_a_flink_job_computes_is_refused(
+    lake: Lake, asked: list[Request], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAKEHOUSE_DAGSTER_STEPS", "pods")
+    monkeypatch.setenv("LAKEHOUSE_DAGSTER_SPARK_IMAGE", "spark:1")
+    assert run(table="raw.visits", offsets="0:10-20").success
+    monkeypatch.setenv("LAKEHOUSE_CONTRACTS_DIR", str(REPOSITORY / "streaming" / "contracts"))
+    refused = failure_of(run(table="streaming.order_metrics_5min", whole=True))
+    assert "streaming.order_metrics_5min is computed by a Flink job" in refused
+    assert len(asked) == 1

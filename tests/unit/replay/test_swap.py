@@ -140,7 +140,7 @@ RANGE = range(10, 20)
 LACKING = 17
 
 
-@settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(
     replayed=st.dictionaries(st.sampled_from(RANGE), st.integers(1, 3)),
     meanwhile=st.lists(st.sampled_from(OPERATIONS), max_size=3),

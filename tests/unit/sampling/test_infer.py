@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lakehouse.contracts import Contract
@@ -243,7 +243,6 @@ _names = st.sampled_from(["id", "on", "yes", "null", "x", "y", "orderId", "reaso
 _values = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 
 
-@settings(deadline=None)  # A busy machine pauses for longer than any.
 @given(st.lists(st.dictionaries(_names, _values | st.lists(st.integers())), min_size=1, max_size=20))
 def test_whatever_events_hold_the_draft_is_a_contract(fields: list[dict[str, Any]]) -> None:
     readable = [{"at": AT, **json.loads(json.dumps(one))} for one in fields]

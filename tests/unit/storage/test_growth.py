@@ -103,7 +103,7 @@ def test_a_table_that_is_not_there_is_not_known(tmp_path: Path) -> None:
     assert follow(Catalog(str(tmp_path)), NAME, COLUMNS, None) is None
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     changes=st.lists(
         st.tuples(

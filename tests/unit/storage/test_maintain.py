@@ -164,7 +164,7 @@ class TestCompaction:
             compact(catalog, NAME, FOUR)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     st.lists(
         st.one_of(

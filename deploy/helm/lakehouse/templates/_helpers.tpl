@@ -83,7 +83,7 @@ http://{{ .Values.name }}-webserver.{{ .Release.Namespace }}
 
 {{/* A Deployment's pod restarts when what it reads at its start has changed. */}}
 {{- define "lakehouse.checksums" -}}
-checksum/settings: {{ list .Values.settings .Values.objectStore | toJson | sha256sum }}
+checksum/settings: {{ include (print .Template.BasePath "/settings.yaml") . | sha256sum }}
 checksum/instance: {{ include (print .Template.BasePath "/instance.yaml") . | sha256sum }}
 {{- end }}
 

@@ -17,7 +17,6 @@ from lakehouse.deploy.objects import (
     resource_name,
     secret_environment,
 )
-from lakehouse.deploy.sizes import mebibytes, number
 from lakehouse.deploy.values import Resources, Table, Values
 from lakehouse.errors import LakehouseError
 from lakehouse.flink.generation import Generation
@@ -34,6 +33,7 @@ from lakehouse.flink.spec import (
 )
 from lakehouse.local.build import sources_fingerprint
 from lakehouse.local.flink import OPENED
+from lakehouse.quantity import mebibytes, number
 from lakehouse.settings import Settings
 from lakehouse.storage import Catalog
 

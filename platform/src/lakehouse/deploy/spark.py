@@ -16,9 +16,10 @@ from lakehouse.deploy.objects import (
     resource_name,
     secret_environment,
 )
-from lakehouse.deploy.sizes import executors, mebibytes, number
+from lakehouse.deploy.sizes import executors
 from lakehouse.deploy.values import Resources, Values
 from lakehouse.local.jars import JAR_SETS
+from lakehouse.quantity import heap_mebibytes, mebibytes, whole_cores
 
 #: As pyproject.toml pins it; the image that runs this has no Spark.
 _SPARK = "4.2.0"
@@ -29,8 +30,6 @@ _MAIN = f"local://{HOME}/spark_application.py"
 _OTHERS = ("kafka", "flink")
 #: The sets of jars that the image holds, by the JVM's own wildcard. In a cluster the session comes too late to say so.
 _CLASS_PATH = ":".join(f"{STATE}/jars/{jar_set}/*" for jar_set in JAR_SETS if jar_set not in _OTHERS)
-#: Outside of the heap: RocksDB, Arrow, Python. Spark adds this share of the heap to what it asks for.
-_OVERHEAD = 0.4
 _STATUS_PORT = 4041
 
 
@@ -99,13 +98,12 @@ def _application(values: Values, group: str, contracts: list[Contract], contract
 
 
 def _memory(role: str, asked: Resources) -> dict[str, str]:
-    """The heap so that it and what lies outside of it make what was asked for."""
-    heap = mebibytes(asked.memory, 1 / (1 + _OVERHEAD))
-    cores = max(1, int(number(asked.cpu)))
+    """The heap so that it and what lies outside of it, which Spark adds, make what was asked for."""
+    heap = heap_mebibytes(asked.memory)
     return {
         f"spark.{role}.memory": f"{heap}m",
         f"spark.{role}.memoryOverhead": f"{mebibytes(asked.memory) - heap}m",
-        f"spark.{role}.cores": str(cores),
+        f"spark.{role}.cores": str(whole_cores(asked.cpu)),
         f"spark.kubernetes.{role}.request.cores": asked.cpu,
     }
 

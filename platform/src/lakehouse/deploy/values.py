@@ -15,10 +15,10 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
 from lakehouse.errors import LakehouseError
+from lakehouse.quantity import Quantity
 from lakehouse.settings import Settings
 
 CHART = Path("deploy") / "helm" / "lakehouse"
-Quantity = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$")]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=40)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Image = Annotated[str, Field(pattern=r"^[^\s:@]+(:[0-9]+/[^\s:@]+)?(:[A-Za-z0-9._-]+|@sha256:[0-9a-f]{64})$")]
@@ -26,6 +26,7 @@ Image = Annotated[str, Field(pattern=r"^[^\s:@]+(:[0-9]+/[^\s:@]+)?(:[A-Za-z0-9.
 _FIXED = {
     *("home", "state_dir", "contracts_dir", "spark_master", "spark_status_host", "spark_status_port"),
     *("dagster_host", "dagster_steps", "exporter_host"),
+    *("dagster_spark_image", "dagster_spark_cpu", "dagster_spark_memory"),
 }
 SECRETS = {name for name, field in Settings.model_fields.items() if field.annotation is SecretStr}
 #: Their defaults are places on one machine.
@@ -51,7 +52,7 @@ class Images(_Part):
     """The images that `deploy/docker` builds, by tag or digest: never `latest`, which is another image each time."""
 
     dagster: Image = Field(description="Dagster, dbt and the command line")
-    spark: Image = Field(description="Spark queries")
+    spark: Image = Field(description="Spark queries, and runs of Dagster that start Spark")
     flink: Image = Field(description="Flink jobs")
     pull_policy: str = Field(pattern="^(Always|IfNotPresent|Never)$")
     pull_secrets: tuple[Name, ...] = Field(description="Secrets of the registry")
@@ -86,6 +87,7 @@ class Dagster(_Part):
     daemon: Resources
     code_location: Resources
     run: Resources
+    spark_run: Resources = Field(description="A run that starts Spark itself, in Spark's image: `cluster`, `replay`")
     max_concurrent_runs: int = Field(ge=1, description="Runs at a time, each a Kubernetes Job")
 
 

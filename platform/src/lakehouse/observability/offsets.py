@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-#: A topic may have more holes than this only if it is written in transactions of a few messages. The oldest are closed.
+#: There are more holes where a topic is written in transactions of a few messages, and for a moment where many events
+#: of a batch are rejected. Nobody waits for the oldest.
 _MOST_RANGES = 1000
 
 
@@ -84,7 +85,10 @@ class Held:
             else:
                 merged.append((start, end))
         if (surplus := len(merged) - _MOST_RANGES) > 0:
-            merged = [(merged[0][0], merged[surplus][1]), *merged[surplus + 1 :]]
+            # Not held: what fills these holes after all, as the rest of a batch of which quarantine has the first part,
+            # has not been seen before.
+            merged = merged[surplus:]
+            self.begin = merged[0][0]
         self.ranges = merged
 
     def as_json(self) -> dict[str, Any]:

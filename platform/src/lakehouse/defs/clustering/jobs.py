@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from pydantic import Field
 
+from lakehouse.components.spark_pod import spark_pod
 from lakehouse.contracts import find_contract
 from lakehouse.settings import load_settings
 from lakehouse.storage.catalog import Catalog
@@ -55,20 +56,18 @@ def cluster_table(context: dg.OpExecutionContext, config: ClusteringConfig) -> N
     context.log_event(dg.AssetObservation(config.table.split("."), metadata=metadata))
 
 
-@dg.job(
-    name="cluster",
-    executor_def=dg.in_process_executor,
-    resource_defs={"pyspark": pyspark},
-    description="Sorts the rows of a large table by its clustering columns, with Spark.",
-)
-def cluster_job() -> None:
+@dg.graph(name="cluster", description="Sorts the rows of a large table by its clustering columns, with Spark.")
+def cluster_graph() -> None:
     """See ``cluster_table``."""
     cluster_table()
 
 
 @dg.definitions
 def clustering() -> dg.Definitions:
-    """The job; its table is given in the launchpad. None on Kubernetes, where Dagster's image has no Spark."""
-    if load_settings().dagster_steps == "pods":
-        return dg.Definitions()
-    return dg.Definitions(jobs=[cluster_job])
+    """The job; its table is given in the launchpad."""
+    job = cluster_graph.to_job(
+        resource_defs={"pyspark": pyspark},
+        executor_def=dg.in_process_executor,
+        tags=spark_pod(load_settings()),
+    )
+    return dg.Definitions(jobs=[job])

@@ -3,10 +3,13 @@
 import dagster as dg
 from pydantic import Field
 
+from lakehouse.components.spark_pod import spark_pod
+from lakehouse.contracts import Contract, Engine, find_contract
 from lakehouse.replay.compare import Comparison
+from lakehouse.replay.errors import ReplayError
 from lakehouse.replay.request import parse_request
 from lakehouse.replay.run import Outcome, Replays
-from lakehouse.settings import load_settings
+from lakehouse.settings import Settings, load_settings
 
 #: Days or windows that a run shows of each table; those that differ come first.
 _SHOWN = 200
@@ -30,6 +33,8 @@ class ReplayConfig(dg.Config):
 @dg.op(pool="replay", description="Computes a range again beside the live table, compares, and swaps if told to.")
 def replay_table(context: dg.OpExecutionContext, config: ReplayConfig) -> None:
     """A run that is executed again goes on with the replay that it had begun."""
+    settings = load_settings()
+    check_computable(settings, find_contract(settings.contracts_dir, config.table))
     request = parse_request(
         config.table,
         config.since,
@@ -39,11 +44,20 @@ def replay_table(context: dg.OpExecutionContext, config: ReplayConfig) -> None:
         quarantined=config.quarantined,
     )
     replay_id = context.run.root_run_id or context.run_id
-    outcome = Replays(load_settings()).run(request, replay_id.replace("-", "")[:8], swap=config.swap)
+    outcome = Replays(settings).run(request, replay_id.replace("-", "")[:8], swap=config.swap)
     note = outcome.note
     context.log.info("replay %s of %s is %s; %d rows differ", note.id, note.table, note.state.value, outcome.differing)
     context.add_output_metadata(told(outcome))
     context.log_event(dg.AssetObservation(note.table.split("."), metadata=told(outcome)))
+
+
+def check_computable(settings: Settings, contract: Contract) -> None:
+    """Raises ReplayError on Kubernetes for what a Flink job computes: only a local stack's Flink replays it."""
+    if settings.dagster_steps == "pods" and contract.transform and contract.resolved_engine is Engine.FLINK:
+        raise ReplayError(
+            f"{contract.table} is computed by a Flink job, whose cluster on Kubernetes runs nothing else: only tables "
+            "whose rows Spark can compute are replayed there. See docs/how-to/deploy.md."
+        )
 
 
 def told(outcome: Outcome) -> dict[str, dg.MetadataValue]:
@@ -70,15 +84,14 @@ def _table(comparison: Comparison) -> dg.MetadataValue:
     return dg.MetadataValue.table(records, dg.TableSchema(columns=columns))
 
 
-@dg.job(name="replay", executor_def=dg.in_process_executor, description="Replays a range of a streaming table.")
-def replay_job() -> None:
+@dg.graph(name="replay", description="Replays a range of a streaming table.")
+def replay_graph() -> None:
     """See ``replay_table``."""
     replay_table()
 
 
 @dg.definitions
 def replay() -> dg.Definitions:
-    """The job; its range is given in the launchpad. None on Kubernetes, where Dagster's image has no Spark."""
-    if load_settings().dagster_steps == "pods":
-        return dg.Definitions()
-    return dg.Definitions(jobs=[replay_job])
+    """The job; its range is given in the launchpad."""
+    job = replay_graph.to_job(executor_def=dg.in_process_executor, tags=spark_pod(load_settings()))
+    return dg.Definitions(jobs=[job])
