@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +42,7 @@ Each alert has a page here that says what it means, what to look at and what to 
 from the contracts: see [Watch it with Prometheus](../how-to/monitoring.md).
 
 ## As they were provoked
-Written by `benchmarks/alerts.py` on {date}: one stack on two cores, each provoked in turn as said, with every waiting
+Written by `benchmarks/alerts.py` on {date}: one stack on two cores, each provoked as said, with every waiting
 time of the alerts divided by {haste:g}.
 
 | alert | table | provoked by | fired after | it said | ended by | resolved after |
@@ -227,18 +227,23 @@ def main() -> None:
             stack = Stack(command_line)
             awaited = [alert for one in PROVOCATIONS for alert in one.alerts]
             until(lambda: not any(stack.prometheus.described(*alert) for alert in awaited))
-            stages = sorted({one.stage for one in PROVOCATIONS})
-            rows = [row for stage in stages for row in measured(stack, [p for p in PROVOCATIONS if p.stage == stage])]
+            rows: dict[str, str] = {}
+            for stage in sorted({one.stage for one in PROVOCATIONS}):
+                rows |= measured(stack, [one for one in PROVOCATIONS if one.stage == stage])
+                # After each: a run takes most of an hour, and may be ended amid it.
+                if arguments.write:
+                    arguments.write.write_text(page(rows, arguments.haste), encoding="utf-8")
         finally:
             stop(command_line)
-    tried = {alert for alert, _ in rows}
-    untried = {alert.name for alert in alerts(load_contracts(load_settings().contracts_dir))} - tried
+    print(page(rows, arguments.haste))
+
+
+def page(rows: Mapping[str, str], haste: float) -> str:
+    """The page with ``rows`` by the alert's name."""
+    untried = {alert.name for alert in alerts(load_contracts(load_settings().contracts_dir))} - rows.keys()
     names = ", ".join(f"[{name}]({name}.md)" for name in sorted(untried))
-    page = HEADER.format(date=f"{dt.datetime.now(dt.UTC):%Y-%m-%d}", haste=arguments.haste)
-    page = "\n".join([page, *(row for _, row in rows), UNTRIED.format(names=names)])
-    print(page)
-    if arguments.write:
-        arguments.write.write_text(page, encoding="utf-8")
+    header = HEADER.format(date=f"{dt.datetime.now(dt.UTC):%Y-%m-%d}", haste=haste)
+    return "\n".join([header, *rows.values(), UNTRIED.format(names=names)])
 
 
 def measured(stack: Stack, provocations: list[Provocation]) -> Iterator[tuple[str, str]]:
