@@ -47,11 +47,12 @@ def test_lineage_leads_from_the_topic_over_streams_to_a_mart_with_their_checks(
 
 def test_a_failing_check_says_what_is_wrong(page: Page, platform: Platform, screenshot: Screenshot) -> None:
     page.goto("/assets/raw/orders?view=checks&checkDetail=no_events_lost")
+    expect(page.get_by_text("Failed", exact=True).first).to_be_visible()
+    expect(page.get_by_text(LOST).first).to_be_visible()
+    screenshot("failing_check")
     # The longer texts open on demand.
     page.get_by_text("[Show Markdown]").last.click()
-    expect(page.get_by_text(LOST).first).to_be_visible()
-    expect(page.get_by_text("Failed", exact=True).first).to_be_visible()
-    screenshot("failing_check")
+    expect(page.get_by_text(LOST)).to_have_count(2)
 
 
 def test_observe(page: Page, platform: Platform) -> None:

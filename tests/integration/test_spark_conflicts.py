@@ -1,6 +1,7 @@
 """Results of Spark and maintenance in the same files: whichever commits first, the other goes on."""
 
 import random
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -89,8 +90,10 @@ def nothing() -> None:
 
 class TestOneBatch:
     @pytest.fixture
-    def catalog(self, spark: SparkSession, tmp_path: Path) -> Iterator[Catalog]:
+    def catalog(self, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Catalog]:
         """The table with a window in each of two files, as two batches left it."""
+        # Its workers compact: they are of this Python, which has what that takes.
+        monkeypatch.setattr(spark.sparkContext, "pythonExec", sys.executable)
         catalog = Catalog(str(tmp_path))
         create_tables(catalog, contract_with())
         spark.sparkContext.setLocalProperty("sql.streaming.queryId", "query")

@@ -398,4 +398,5 @@ def test_what_the_engines_count_is_what_the_events_make(running: CommandLine) ->
     wait_for(compared, f"windows of {parties}", 480, lambda: (found, running.run("status").stdout))
     for table, agreement in found.items():
         assert agreement.unexplained == (), table
-        assert agreement.windows > len(agreement.differences), table
+        # Each window may lack some that came too late, and none lacks most of what came in time.
+        assert 0 <= agreement.late < agreement.events / 2, table
