@@ -41,35 +41,26 @@ def closed_by_parties(duck: DuckDBPyConnection, trial: Trial) -> Span | None:
     return Span(max(*(span.begin for span in known), until - microseconds(_REACHING_BACK + trial.settling)), until)
 
 
-def closed_by_all(duck: DuckDBPyConnection, trial: Trial, parties: Span) -> Span | None:
-    """Of ``parties`` what the relation `events` has passed, too; None where that is nothing."""
+def closed_by_all(duck: DuckDBPyConnection, trial: Trial, parties: Span) -> tuple[Span, int] | None:
+    """Of ``parties`` what the relation `events` has passed, too; None where that is nothing.
+
+    And until when all that arrived is in that relation, in microseconds. Both as its slowest busy partition is.
+    """
     found = duck.execute(
         """
         WITH partitions AS (
             SELECT max(happened) AS newest, max(arrived) AS arrived FROM events GROUP BY kafka_partition
         )
-        SELECT (SELECT min(happened) FROM events), min(newest) FROM partitions
+        SELECT (SELECT min(happened) FROM events), min(newest), min(arrived) FROM partitions
         WHERE arrived >= (SELECT max(arrived) FROM partitions) - ?
         """,
         [microseconds(trial.idleness)],
     ).fetchone()
     if found is None or found[0] is None:
         return None
-    first, newest = found
+    first, newest, read_until = found
     span = Span(max(parties.begin, first), min(parties.until, newest - microseconds(trial.delay)))
-    return span if span.begin < span.until else None
-
-
-def read_until(duck: DuckDBPyConnection, trial: Trial) -> int:
-    """Until when all that arrived is in the relation `events`, in microseconds: as its slowest busy partition is."""
-    found = duck.execute(
-        """
-        WITH partitions AS (SELECT max(arrived) AS arrived FROM events GROUP BY kafka_partition)
-        SELECT min(arrived) FROM partitions WHERE arrived >= (SELECT max(arrived) FROM partitions) - ?
-        """,
-        [microseconds(trial.idleness)],
-    ).fetchone()
-    return found[0] if found is not None and found[0] is not None else 0
+    return (span, read_until) if span.begin < span.until else None
 
 
 def _closed_by(duck: DuckDBPyConnection, party: Party) -> Span | None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from lakehouse.agreement.closed import Span, closed_by_all, closed_by_parties, microseconds, read_until
+from lakehouse.agreement.closed import Span, closed_by_all, closed_by_parties, microseconds
 from lakehouse.agreement.parties import Party, Trial
 from lakehouse.observability.look import made_at
 from lakehouse.storage.catalog import Catalog
@@ -107,10 +107,11 @@ def compare(catalog: Catalog, trial: Trial) -> list[Agreement]:
     if parties is None:
         return []
     _take_events(duck, trial, parties)
-    span = closed_by_all(duck, trial, parties)
-    if span is None:
+    closed = closed_by_all(duck, trial, parties)
+    if closed is None:
         return []
-    known = _Known(span, microseconds(arrived_by - _EPOCH), read_until(duck, trial))
+    span, read_until = closed
+    known = _Known(span, microseconds(arrived_by - _EPOCH), read_until)
     found = [_compare(catalog, duck, party, known) for party in trial.parties]
     # That none of no windows is wrong says nothing.
     return [agreement for agreement in found if agreement.windows]

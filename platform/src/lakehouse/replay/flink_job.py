@@ -42,7 +42,7 @@ _RETRIES = {
 #: At some 100,000 events a second these are billions: what takes longer is stuck.
 _LONGEST_SECONDS = 12 * 3600.0
 _LOOK_EVERY_SECONDS = 0.5
-_BROKER_SECONDS = 30.0
+BROKER_SECONDS = 30.0
 
 
 def job_ends(contract: Contract, broker: Broker) -> dict[int, int]:
@@ -150,7 +150,7 @@ class FlinkReplay:
     def _forget_group(self) -> None:
         """A group that nobody reads with any more would lag, and be told of. The replay is whole without that."""
         try:
-            with Broker(self.settings.kafka, _BROKER_SECONDS) as broker:
+            with Broker(self.settings.kafka, BROKER_SECONDS) as broker:
                 broker.forget_group(group_of(self._beside))
         except BrokerError as error:
             _LOG.warning("%s. Kafka forgets it once its offsets expire.", error)

@@ -17,7 +17,7 @@ from lakehouse.observability.broker import Broker
 from lakehouse.replay.compare import Comparison, compare
 from lakehouse.replay.difference import difference
 from lakehouse.replay.errors import ReplayError
-from lakehouse.replay.flink_job import FlinkReplay, job_ends
+from lakehouse.replay.flink_job import BROKER_SECONDS, FlinkReplay, job_ends
 from lakehouse.replay.note import REPLACING, Note, Notes, State
 from lakehouse.replay.pairs import database, pairs
 from lakehouse.replay.request import Request
@@ -35,8 +35,6 @@ from lakehouse.storage.duck import delta_scan_sql
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
-
-_BROKER_SECONDS = 30.0
 
 
 def new_id() -> str:
@@ -134,7 +132,7 @@ class Replays:
         # Names the tables there are.
         self.catalog.open(contract.table)
         check_tables(self.catalog, contract)
-        with Broker(self.settings.kafka, _BROKER_SECONDS) as broker:
+        with Broker(self.settings.kafka, BROKER_SECONDS) as broker:
             scope, start = self._resolved(contract, request, broker)
             end = job_ends(contract, broker)
         sides = side_tables(contract, replay_id)
