@@ -28,6 +28,11 @@ class Together(LoadScopeScheduling):
         return "flink" if "/integration/flink/" in file else file
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The whole stack first: it takes longest, and at the end another stack would be beside it."""
+    items.sort(key=lambda item: "/test_stack.py" not in item.nodeid)
+
+
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
     """Hands out the tests of a run with `--numprocesses`."""
     return Together(config, log)

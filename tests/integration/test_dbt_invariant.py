@@ -221,7 +221,10 @@ def play(share: int, directory: Path) -> None:
     """Makes up and plays one of the SHARES of histories, always the same ones."""
 
     @seed(share)
-    @settings(max_examples=-(-SEQUENCES // SHARES), database=None, suppress_health_check=list(HealthCheck))
+    # A process of its own, which has not read conftest.
+    @settings(
+        max_examples=-(-SEQUENCES // SHARES), deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    )
     @given(history=histories)
     def increments_equal_a_full_refresh(history: History) -> None:
         workshop(directory).live_through(history)

@@ -1,4 +1,4 @@
-"""Spark on S3, beside delta-rs."""
+"""dbt with Spark on S3. What Spark's streams do there: `test_remote_stack.py`."""
 
 import os
 import subprocess
@@ -8,15 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from lakehouse.contracts import Contract, find_contract
-from lakehouse.maintenance.run import Maintenance
 from lakehouse.settings import Settings
 from lakehouse.storage import Catalog
 from lakehouse.storage.catalog import object_store
-from tests.integration.spark_appends import PARTITION, appending
+from tests.integration.secrets import found_in
 from tests.lakehouse_dbt import PROJECT, Event, Lakehouse
 
-COMMITS = 6
 DBT = Path(sys.executable).with_name("dbt")
 
 
@@ -42,47 +39,6 @@ def lakehouse(settings: Settings, tmp_path: Path) -> Lakehouse:
     return lakehouse
 
 
-def ended(process: subprocess.Popen[bytes]) -> bool:
-    """Whether it has, asked so slowly that two writers who commit at any moment both get a turn."""
-    try:
-        process.wait(0.3)
-    except subprocess.TimeoutExpired:
-        return False
-    return True
-
-
-def with_the_secret(settings: Settings, directory: Path) -> list[str]:
-    """The objects of the bucket's prefix and the files below ``directory`` in which the key of S3 can be read."""
-    store = object_store(settings.root, Catalog.from_settings(settings).storage_options)
-    # Hadoop marks directories with empty objects, whose names end in a slash that gets lost.
-    objects = [meta["path"] for batch in store.list() for meta in batch if meta["size"]]
-    files = [file for file in directory.rglob("*") if file.is_file()]
-    assert any(name.endswith(".json") for name in objects)
-    assert any(file.suffix == ".log" for file in files)
-    written = {**{name: bytes(store.get(name).bytes()) for name in objects}, **{str(f): f.read_bytes() for f in files}}
-    secret = os.environ["AWS_SECRET_ACCESS_KEY"].encode()
-    return [name for name, content in written.items() if secret in content]
-
-
-def test_spark_and_delta_rs_commit_to_one_table_while_it_is_compacted(
-    settings: Settings, lakehouse: Lakehouse, tmp_path: Path
-) -> None:
-    shipped = find_contract(settings.contracts_dir, "raw.orders").model_dump(exclude_none=True)
-    contract = Contract.model_validate({**shipped, "maintenance": {"small_files": 2}})
-    environment, produced = {**os.environ, **settings.as_environment()}, 1
-    with appending("raw.orders", COMMITS, environment, tmp_path) as spark:
-        while not ended(spark):
-            lakehouse.produce(Event(f"o{produced}"))
-            produced += 1
-            if produced % 5 == 0:
-                Maintenance(settings, [contract]).maintain("raw.orders", dry_run=False)
-    rows = lakehouse.rows("SELECT kafka_partition, kafka_offset FROM raw.orders ORDER BY ALL")
-    assert rows == [*((0, n) for n in range(produced)), *((PARTITION, n) for n in range(COMMITS))]
-    operations = [entry["operation"] for entry in lakehouse.table("raw.orders").history()]
-    assert "OPTIMIZE" in operations
-    assert with_the_secret(settings, tmp_path) == []
-
-
 def test_dbt_on_spark_goes_on_with_a_table_of_duckdb_and_makes_one_that_is_missing(
     settings: Settings, lakehouse: Lakehouse, tmp_path: Path
 ) -> None:
@@ -104,4 +60,4 @@ def test_dbt_on_spark_goes_on_with_a_table_of_duckdb_and_makes_one_that_is_missi
     before = lakehouse.versions()
     lakehouse.run("--select", "stg_orders", "dim_fx_rates")
     assert lakehouse.versions() == before, "nothing was left for DuckDB to do"
-    assert with_the_secret(settings, tmp_path) == []
+    assert found_in([os.environ["AWS_SECRET_ACCESS_KEY"]], lakehouse.catalog, tmp_path) == []

@@ -35,12 +35,11 @@ class Generations:
     @property
     def current(self) -> int:
         """The generation that the contract asks for."""
-        return self.contract.transform.generation if self.contract.transform else 1
+        return self.contract.generation
 
     def location(self, generation: int) -> str:
         """Where a generation keeps its checkpoint."""
-        suffix = f".g{generation}" if generation > 1 else ""
-        return f"{self.settings.checkpoint_root}/{self.contract.table}{suffix}"
+        return f"{self.settings.checkpoint_root}/{self.contract.spark_checkpoint(generation)}"
 
     def supersede(self) -> None:
         """Marks the generations before, so that none of them goes on, or begins, over rows that it does not know."""

@@ -225,6 +225,15 @@ class Contract(Part):
         """The quarantine table, `<table>_rejected`."""
         return f"{self.table}_rejected"
 
+    @property
+    def generation(self) -> int:
+        """Which computation of the table the contract asks for; 1 where it asks for none."""
+        return self.transform.generation if self.transform else 1
+
+    def spark_checkpoint(self, generation: int) -> str:
+        """The directory of a generation's Spark checkpoint, below the checkpoint root."""
+        return self.table if generation == 1 else f"{self.table}.g{generation}"
+
     def stored_columns(self) -> tuple[StoredColumn, ...]:
         """Columns of the Delta table, in order: the declared ones, and the coordinates of a row that is an event."""
         return tuple(map(stored, self.columns)) + (COORDINATES if self.transform is None else ())

@@ -54,8 +54,7 @@ def registered_readers(settings: Settings, catalog: Catalog, contracts: Sequence
 
 def _next_version(store: ObjectStore, contract: Contract) -> int | None:
     """The version of its source that the Spark query reads next; None before its first batch."""
-    generation = contract.transform.generation if contract.transform else 1
-    checkpoint = f"{contract.table}{f'.g{generation}' if generation > 1 else ''}"
+    checkpoint = contract.spark_checkpoint(contract.generation)
     # A batch that was planned and not committed is read again, from where the one before it ended.
     batch = max(_batches(store, f"{checkpoint}/commits/") or _batches(store, f"{checkpoint}/offsets/"), default=None)
     if batch is None:

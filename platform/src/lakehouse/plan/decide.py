@@ -87,7 +87,7 @@ def _replay(contract: Contract, found: Found, fields: tuple[Changed, ...], *, no
     table, topic = found.tables[contract.table], found.topic
     return Replay(
         contract.table,
-        contract.transform.generation if contract.transform else 1,
+        contract.generation,
         table.rows if table else 0,
         topic.complete_from if topic else None,
         table.newest if table else None,
