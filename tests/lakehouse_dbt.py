@@ -2,6 +2,7 @@
 
 import datetime as dt
 import os
+import shutil
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -187,3 +188,17 @@ def parse(directory: Path, project: Path = PROJECT, kind: type[Lakehouse] = Lake
     assert result.success, messages(result)
     assert isinstance(result.result, Manifest)
     return result.result
+
+
+def home_with_spark(directory: Path) -> Path:
+    """A home whose project has Spark compute fct_orders_daily, between models of DuckDB, and reads no Postgres."""
+    home = directory / "home"
+    project = shutil.copytree(PROJECT, home / "dbt", ignore=shutil.ignore_patterns("target", "logs"))
+    (project / "models" / "exposures.yml").unlink()  # Of customers, too.
+    file = project / "dbt_project.yml"
+    said = "    marts:\n      +schema: marts\n"
+    assert said in file.read_text()
+    models = "      fct_orders_daily: {+meta: {engine: spark}}\n      dim_customers: {+enabled: false}\n"
+    file.write_text(file.read_text().replace(said, said + models, 1))
+    (home / "streaming").symlink_to(REPOSITORY / "streaming")
+    return home

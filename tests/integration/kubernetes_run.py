@@ -31,8 +31,10 @@ def charted(example: str) -> list[dict[str, Any]]:
     return [one for text in texts for one in yaml.safe_load_all(text) if one]
 
 
-def launch(job: str, objects: list[dict[str, Any]], kubeconfig: Path, directory: Path) -> None:
-    """Launches a run of ``job`` by instance and settings of the chart's ``objects``, as the client of ``kubeconfig``.
+def dagster(
+    command: list[str], objects: list[dict[str, Any]], kubeconfig: Path, directory: Path, home: Path = REPOSITORY
+) -> subprocess.CompletedProcess[str]:
+    """Does Dagster's ``command`` by instance and settings of the chart's ``objects``, as the client of ``kubeconfig``.
 
     The instance is in ``directory``.
     """
@@ -49,26 +51,36 @@ def launch(job: str, objects: list[dict[str, Any]], kubeconfig: Path, directory:
     environment = {
         **os.environ,
         "DAGSTER_HOME": str(directory),
-        "LAKEHOUSE_HOME": str(REPOSITORY),
+        "LAKEHOUSE_HOME": str(home),
         "LAKEHOUSE_STATE_DIR": str(directory / "state"),
         **{name: value for name, value in settings["data"].items() if name.startswith("LAKEHOUSE_DAGSTER_")},
     }
-    command = [sys.executable, "-m", "dagster", "job", "launch", "-m", "lakehouse.definitions", "-j", job]
-    command += ["--config-json", json.dumps(JOBS[job])]
-    done = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=False)
+    full = [sys.executable, "-m", "dagster", *command, "-m", "lakehouse.definitions"]
+    return subprocess.run(full, cwd=directory, env=environment, capture_output=True, text=True, check=False)
+
+
+def launch(job: str, objects: list[dict[str, Any]], kubeconfig: Path, directory: Path) -> None:
+    """Launches a run of ``job``, as ``dagster`` says."""
+    command = ["job", "launch", "-j", job, "--config-json", json.dumps(JOBS[job])]
+    done = dagster(command, objects, kubeconfig, directory)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def check_job(job: str, told: dict[str, Any]) -> None:
     """Fails the test where the Job of a run of ``job``, as the API has it, is not what the values ask for."""
-    image, resources = {
-        "maintenance": ("dagster", {"requests": {"cpu": "1", "memory": "2Gi"}, "limits": {"memory": "2Gi"}}),
-        "cluster": ("spark", {"requests": {"cpu": "2", "memory": "4Gi"}, "limits": {"memory": "4Gi"}}),
-    }[job]
+    assert told["metadata"]["labels"]["dagster/job"] == job
+    check_pod("dagster" if job == "maintenance" else "spark", "execute_run", told)
+
+
+def check_pod(image: str, does: str, told: dict[str, Any]) -> None:
+    """Fails the test where the pod of a Job is not of ``image``, as large as that is to be, and as all pods are."""
+    resources = {
+        "dagster": {"requests": {"cpu": "1", "memory": "2Gi"}, "limits": {"memory": "2Gi"}},
+        "spark": {"requests": {"cpu": "2", "memory": "4Gi"}, "limits": {"memory": "4Gi"}},
+    }[image]
     pod = told["spec"]["template"]["spec"]
     container = pod["containers"][0]
-    assert told["metadata"]["labels"]["dagster/job"] == job
-    assert container["args"][:3] == ["dagster", "api", "execute_run"]
+    assert container["args"][:3] == ["dagster", "api", does]
     assert container["image"] == f"registry.example.com/lakehouse-{image}:0.1.0"
     assert pod["serviceAccountName"] == "lakehouse-dagster"
     sources = [next(iter(each.items())) for each in container["envFrom"]]

@@ -18,6 +18,7 @@ from lakehouse.local.java import find_java
 from lakehouse.settings import load_settings
 from tests.conftest import REPOSITORY
 from tests.integration.test_spark_ingestion import Ingestion
+from tests.lakehouse_dbt import Event, Lakehouse, home_with_spark
 
 DOCKER = REPOSITORY / "deploy" / "docker"
 
@@ -133,11 +134,12 @@ def test_a_driver_runs_the_streaming_application(spark_image, tmp_path):
     assert "no contract for Spark has `group: nosuch`. Groups: default" in output, output
 
 
-def executed(home, directory, job, config, environment):
+def executed(home, directory, job, config, environment, steps="pods"):
     """A run of ``job`` in its pod, which may write to ``directory`` alone. Fails the test where the run fails."""
     (directory / "run.yaml").write_text(json.dumps({"ops": config}))
     sized = {"LAKEHOUSE_SPARK_MASTER": "local[1]", "LAKEHOUSE_SPARK_DRIVER_MEMORY": "512m"}
     told = {**environment, **spark_environment(home), **dagster_environment(directory / "pod"), **sized}
+    told["LAKEHOUSE_DAGSTER_STEPS"] = steps
     # Pods are given `dagster api execute_run …`, which goes on with a run that the launcher has written down.
     command = ["dagster", "job", "execute", "-m", "lakehouse.definitions", "-j", job, "-c", directory / "run.yaml"]
     done = run([DOCKER / "spark-entrypoint.sh", *command], told, home)
@@ -169,6 +171,31 @@ def test_a_run_of_dagster_replays_events_in_the_image_of_spark(spark_image, spar
     config = {"replay_table": {"config": {"table": "raw.orders", "offsets": "0:0-20", "swap": True}}}
     executed(spark_image, tmp_path, "replay", config, environment)
     assert stage.offsets() == list(range(20))
+
+
+@pytest.fixture
+def image_with_spark_model(spark_image, tmp_path):
+    """The image of a project that has Spark compute one of its models."""
+    home = home_with_spark(tmp_path)
+    for part in spark_image.iterdir():
+        if part.name not in ("dbt", "seed", "streaming"):
+            (home / part.name).symlink_to(part)
+    script("manifest.sh", home)
+    return home
+
+
+def test_a_run_of_dagster_builds_a_model_in_the_image_of_spark(image_with_spark_model, spark_image, tmp_path):
+    tables = Lakehouse(tmp_path)
+    tables.create_source()
+    tables.produce(Event("o1", currency="EUR"), Event("o2"))
+    before = written(image_with_spark_model), written(spark_image)
+    # There are no other pods here: this one has the steps of DuckDB's models, too.
+    executed(
+        image_with_spark_model, tmp_path, "dbt_incremental", {}, {"LAKEHOUSE_ROOT": tables.catalog.root}, "processes"
+    )
+    assert "Apache-Spark" in tables.table("marts.fct_orders_daily").history()[-1]["engineInfo"]
+    assert tables.rows("SELECT sum(orders) FROM marts.fct_daily_revenue") == [(2,)]
+    assert (written(image_with_spark_model), written(spark_image)) == before
 
 
 def test_an_executor_looks_for_its_driver(spark_image):

@@ -1,4 +1,4 @@
-"""One run of dbt for one run of Dagster, and what Dagster is told of it."""
+"""One run of dbt for one step of Dagster, and what Dagster is told of it."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,11 +9,16 @@ from dagster_dbt import DbtCliResource
 from lakehouse.components.backfill import built_by, joined, note_built, waiting_beside
 from lakehouse.components.changed_days import ChangedDays
 from lakehouse.components.daily import asked_days, ensure_day
+from lakehouse.components.dbt_engine import DbtEngine
 from lakehouse.storage.catalog import Catalog
 
 
 def build_models(
-    context: dg.AssetExecutionContext, dbt_cli: DbtCliResource, catalog: Catalog, daily: Mapping[dg.AssetKey, str]
+    context: dg.AssetExecutionContext,
+    dbt_cli: DbtCliResource,
+    engine: DbtEngine,
+    catalog: Catalog,
+    daily: Mapping[dg.AssetKey, str],
 ) -> Iterator[Any]:
     """Builds the selected models: the days that the run asks for anew, and in any case what changed.
 
@@ -33,8 +38,14 @@ def build_models(
     waiting = waiting_beside(context) if days else {}
     days = joined(days, waiting) if days else None
     changed = ChangedDays(catalog, {_table(key): daily[key] for key in context.selected_asset_keys & daily.keys()})
-    command = ["build", *(days.arguments if days else [])]
-    for event in dbt_cli.cli(command, context=context).stream().fetch_row_counts().fetch_column_metadata():
+    on_spark = engine is DbtEngine.SPARK
+    # An argument, and no setting of the resource, by which Dagster's own process would start Spark, too, to count rows.
+    # So DuckDB counts them, whoever wrote them.
+    target = ["--target", "spark"] if on_spark else []
+    command = ["build", *target, *(days.arguments if days else [])]
+    events = dbt_cli.cli(command, context=context).stream().fetch_row_counts()
+    # Where columns come from is read from SQL that was compiled for DuckDB.
+    for event in events.fetch_column_metadata(with_column_lineage=not on_spark):
         yield event
         if isinstance(event, dg.Output) and (key := context.asset_key_for_output(event.output_name)) in daily:
             yield from _materialized_days(context, key, changed)

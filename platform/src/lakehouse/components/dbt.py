@@ -7,6 +7,7 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject
 
 from lakehouse.components.daily import daily_partitions
+from lakehouse.components.dbt_engine import engine_of
 
 #: How often models follow their sources at the most; a contract above 15 minutes asks for no more.
 _FOLLOW_AT_MOST = "*/5 * * * *"
@@ -86,8 +87,10 @@ def database_sources(
 class Translator(DagsterDbtTranslator):
     """Assets are named `schema/table`, as their Delta tables are."""
 
-    def __init__(self) -> None:
-        super().__init__(DagsterDbtTranslatorSettings(enable_code_references=True, enable_source_tests_as_checks=True))
+    def __init__(self, *, tests_of_sources: bool = True) -> None:
+        super().__init__(
+            DagsterDbtTranslatorSettings(enable_code_references=True, enable_source_tests_as_checks=tests_of_sources)
+        )
 
     def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> dg.AssetSpec:
         spec = super().get_asset_spec(manifest, unique_id, project)
@@ -95,10 +98,11 @@ class Translator(DagsterDbtTranslator):
         if node["resource_type"] == "source":
             return spec
         view, seed = node["config"].get("materialized") == "view", node["resource_type"] == "seed"
+        kinds = {"dbt", engine_of(node).value}
         return spec.replace_attributes(
             key=asset_key(node),
             group_name=node["schema"],
-            kinds={"dbt", "duckdb"} if view else {"dbt", "duckdb", "deltalake"},
+            kinds=kinds if view else {*kinds, "deltalake"},
             automation_condition=following_file() if seed or view else following_sources(),
             partitions_def=daily_partitions(node),
         )

@@ -1,4 +1,4 @@
-"""Where a run that starts Spark is on Kubernetes: Dagster's own image has neither Spark nor Java."""
+"""Where a run, or a step of one, that starts Spark is on Kubernetes: Dagster's own image has neither Spark nor Java."""
 
 from typing import Any
 
@@ -7,10 +7,10 @@ from lakehouse.settings import Settings
 
 
 def spark_pod(settings: Settings) -> dict[str, Any]:
-    """Tags of a job whose run has a Spark session in its own process; none where runs are processes of this machine.
+    """Tags of a job or an op whose process starts Spark; none where runs are processes of this machine.
 
-    `K8sRunLauncher` reads them: the run's pod is of Spark's image, as large as the settings say, and Spark uses what it
-    has.
+    `K8sRunLauncher` reads those of a job, `k8s_job_executor` those of an op: the pod is of Spark's image, as large as
+    the settings say, and Spark uses what it has.
     """
     if settings.dagster_steps == "processes":
         return {}
