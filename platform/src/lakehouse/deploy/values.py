@@ -87,7 +87,9 @@ class Dagster(_Part):
     daemon: Resources
     code_location: Resources
     run: Resources
-    spark_run: Resources = Field(description="A run that starts Spark itself, in Spark's image: `cluster`, `replay`")
+    spark_run: Resources = Field(
+        description="A run or a step that starts Spark itself, in Spark's image: `cluster`, `replay`, models of dbt"
+    )
     max_concurrent_runs: int = Field(ge=1, description="Runs at a time, each a Kubernetes Job")
 
 
