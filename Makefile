@@ -57,9 +57,9 @@ $(STAMP): requirements.lock requirements-bootstrap.txt pyproject.toml
 		exit 1; }
 	@PYTHONPATH=platform/src $(PYTHON) -m lakehouse.local.java
 	@test -x $(BIN)/python || { echo "Creating $(VENV) with $$($(PYTHON) --version) ..."; $(PYTHON) -m venv $(VENV); }
-	@echo "Installing the locked packages into $(VENV) (1.6 GB, a minute or a few) ..."
+	@echo "Installing the locked packages into $(VENV) (1.8 GB, a minute or a few) ..."
 	@began=$$(date +%s); \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bootstrap.txt && \
-	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock && \
+	$(UV) pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock && \
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable . && \
 	touch $@ && echo "Installed in $$(($$(date +%s) - began)) s."

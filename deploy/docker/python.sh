@@ -15,5 +15,7 @@ python3 -m venv "$builder"
 "$builder/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bootstrap.txt
 
 python3 -m venv --without-pip "$home/venv"
-"$builder/bin/uv" pip sync --quiet --python "$home/venv/bin/python" --require-hashes "$lock"
+# Compiled here: a container may write nothing, and would do it anew at each start.
+"$builder/bin/uv" pip sync --quiet --compile-bytecode --python "$home/venv/bin/python" --require-hashes "$lock"
 "$builder/bin/uv" pip install --quiet --python "$home/venv/bin/python" --no-deps --no-build-isolation --editable "$home"
+"$home/venv/bin/python" -m compileall -q "$home/platform" "$home/streaming"

@@ -1,7 +1,11 @@
 """Where secrets could be read that clients are given: in what they write to the store, and to files."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
+
+from obstore.store import ObjectStore
 
 from lakehouse.storage import Catalog
 from lakehouse.storage.catalog import object_store
@@ -18,6 +22,22 @@ def found_in(secrets: Iterable[str], catalog: Catalog, directory: Path) -> list[
     files = [file for file in directory.rglob("*") if file.is_file()]
     assert any(name.endswith(".json") for name in objects)
     assert any(file.suffix == ".log" for file in files)
-    written = {**{name: bytes(store.get(name).bytes()) for name in objects}, **{str(f): f.read_bytes() for f in files}}
+    reads: dict[str, Callable[[], bytes]] = {name: partial(_object, store, name) for name in objects}
+    reads |= {str(file): file.read_bytes for file in files}
     wanted = [secret.encode() for secret in secrets]
-    return [name for name, content in written.items() if any(secret in content for secret in wanted)]
+    return [name for name, read in reads.items() if _has(_content(read), wanted)]
+
+
+def _has(content: bytes, wanted: list[bytes]) -> bool:
+    return any(secret in content for secret in wanted)
+
+
+def _object(store: ObjectStore, name: str) -> bytes:
+    return bytes(store.get(name).bytes())
+
+
+def _content(read: Callable[[], bytes]) -> bytes:
+    """Nothing of what is gone since it was listed, as a checkpoint is once there is a newer one."""
+    with suppress(FileNotFoundError):
+        return read()
+    return b""

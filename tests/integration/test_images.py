@@ -104,6 +104,13 @@ def test_dagster_finds_the_manifest_parsed(dagster_image):
     assert (state / "dbt" / "manifest.json").stat().st_mtime_ns == parsed
 
 
+def test_no_pod_compiles_python(dagster_image):
+    done = started_in_pod(dagster_image, "python", "-v", "-c", "import lakehouse.components.build")
+    loaded = set(re.findall(r"code object from '([^']+)'", done.stderr))
+    assert any("lakehouse/components/__pycache__/build" in file for file in loaded)
+    assert [file for file in loaded if file.startswith(str(dagster_image)) and file.endswith(".py")] == []
+
+
 def test_dagster_has_no_engine_in_it(dagster_image):
     packages = {file.name for file in (dagster_image / "venv" / "lib").glob("python3*/site-packages/*")}
     assert "deltalake" in packages

@@ -1,10 +1,13 @@
 """One run of dbt for one step of Dagster, and what Dagster is told of it."""
 
 from collections.abc import Iterator, Mapping
+from itertools import chain, islice
 from typing import Any
 
 import dagster as dg
+from dagster._core.utils import exhaust_iterator_and_yield_results_with_exception
 from dagster_dbt import DbtCliResource
+from dagster_dbt.core.dbt_event_iterator import DbtEventIterator
 
 from lakehouse.components.backfill import built_by, joined, note_built, waiting_beside
 from lakehouse.components.changed_days import ChangedDays
@@ -43,7 +46,8 @@ def build_models(
     # So DuckDB counts them, whoever wrote them.
     target = ["--target", "spark"] if on_spark else []
     command = ["build", *target, *(days.arguments if days else [])]
-    events = dbt_cli.cli(command, context=context).stream().fetch_row_counts()
+    invocation = dbt_cli.cli(command, context=context)
+    events = DbtEventIterator(_when_all_are_there(invocation.stream()), invocation).fetch_row_counts()
     # Where columns come from is read from SQL that was compiled for DuckDB.
     for event in events.fetch_column_metadata(with_column_lineage=not on_spark):
         yield event
@@ -51,6 +55,16 @@ def build_models(
             yield from _materialized_days(context, key, changed)
     if days:
         note_built(context, days, waiting)
+
+
+def _when_all_are_there(events: Iterator[Any]) -> Iterator[Any]:
+    """``events`` once dbt has ended, and then the error that it ended with.
+
+    What adds metadata to them waits for that end, too, as DuckDB lets nobody else into its file, but asks for it
+    without a pause: one core for as long as dbt runs.
+    """
+    there = exhaust_iterator_and_yield_results_with_exception(events)
+    return chain([*islice(there, 1)], there)
 
 
 def _materialized_days(
