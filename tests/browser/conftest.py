@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from lakehouse.settings import Settings
 from tests.browser.platform import Platform
@@ -49,6 +49,7 @@ def page(browser: Browser, platform: Platform) -> Iterator[Page]:
         base_url=platform.settings.dagster_url, viewport={"width": 1600, "height": 900}, bypass_csp=True
     )
     page.set_default_timeout(_PATIENCE_MS)
+    expect.set_options(timeout=_PATIENCE_MS)
     yield page
     page.close()
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import pyarrow.parquet as pq
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from lakehouse.generator.config import GeneratorConfig
@@ -24,6 +24,7 @@ from lakehouse.settings import load_settings
 from tests.waiting import wait_for
 
 PARTITIONS = 3
+_NOT_YET = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART)
 RUN_COMMAND = "import typer; from lakehouse.cli.produce import produce; typer.run(produce)"
 
 
@@ -36,6 +37,20 @@ def topic(broker: Broker) -> str:
     name = f"generator-{uuid.uuid4().hex[:8]}"
     admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers})
     admin.create_topics([NewTopic(name, PARTITIONS, 1)])[name].result(30)
+    consumer = consumer_of(broker)
+
+    def led() -> bool:
+        """The broker answers that a topic exists before it has begun to lead its partitions."""
+        try:
+            ends_of(consumer, name)
+        except KafkaException as error:
+            if error.args[0].code() not in _NOT_YET:
+                raise
+            return False
+        return True
+
+    wait_for(led, "a leader of each partition", 120)
+    consumer.close()
     return name
 
 

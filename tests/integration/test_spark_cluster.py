@@ -44,11 +44,16 @@ class Cluster:
         told = self.state()
         return told is not None and told["aliveworkers"] == 1
 
-    def completed(self) -> dict[str, int]:
-        """The cores that each application had which has ended, by its name."""
-        told = self.state()
-        assert told is not None
-        return {application["name"]: application["cores"] for application in told["completedapps"]}
+    def cores_of(self, name: str) -> int:
+        """How many the application had that has ended; its driver is gone before the master knows that."""
+
+        def ended() -> list[int]:
+            told = self.state()
+            assert told is not None
+            return [application["cores"] for application in told["completedapps"] if application["name"] == name]
+
+        wait_for(lambda: bool(ended()), f"the end of {name} in Spark's master", 120, self.state)
+        return ended()[0]
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +123,7 @@ def test_executors_compute_models_and_write_what_duckdb_would(
         *("--select", *models),
         environment=environment,
     )
-    assert cluster.completed()["dbt"] == 1
+    assert cluster.cores_of("dbt") == 1
     held = "SELECT order_id, status, amount_usd_cents FROM marts.fct_orders_daily ORDER BY ALL"
     by_spark = lakehouse.rows(held)
     assert len(by_spark) == 3
@@ -134,6 +139,6 @@ def test_executors_sort_a_table(
     (tmp_path / "run.yaml").write_text(json.dumps(config))
     job = ("job", "execute", "-m", "lakehouse.definitions", "-j", "cluster", "-c", str(tmp_path / "run.yaml"))
     run("dagster", *job, environment=environment, cwd=tmp_path)
-    assert cluster.completed()["dagster"] == 1
+    assert cluster.cores_of("dagster") == 1
     assert lakehouse.table("raw.orders").history(limit=1)[0]["operation"] == "OPTIMIZE"
     assert lakehouse.rows("SELECT * FROM raw.orders ORDER BY ALL") == before
