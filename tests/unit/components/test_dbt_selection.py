@@ -23,12 +23,16 @@ def node(name: str, reads: str = "", kind: str = "model", language: str = "sql",
     }
 
 
+CENTS = node("cents", kind="function")
+
+
 def manifest(*nodes: dict[str, Any]) -> dict[str, Any]:
     events = {"resource_type": "source", "unique_id": "source.shop.raw.orders", "loader": "", "config": {}}
     customers = {**events, "unique_id": "source.shop.shop.customers", "loader": "postgres"}
     return {
         "nodes": {each["unique_id"]: each for each in nodes},
         "sources": {each["unique_id"]: each for each in (events, customers)},
+        "functions": {CENTS["unique_id"]: CENTS},
     }
 
 
@@ -57,8 +61,16 @@ def test_without_a_model_of_sparks_duckdb_builds_all_there_is() -> None:
 
 def test_each_engine_builds_its_own_and_duckdb_tests_the_sources() -> None:
     nodes = [node("a"), node("b", **SPARK), node("rates", kind="seed"), node("not_null_b", "model.shop.b", kind="test")]
-    assert selections(manifest(*nodes)) == {DbtEngine.DUCKDB: "shop.a shop.rates source:*", DbtEngine.SPARK: "shop.b"}
-    assert selections(manifest(node("b", **SPARK))) == {DbtEngine.SPARK: "shop.b"}
+    assert selections(manifest(*nodes)) == {
+        DbtEngine.DUCKDB: "shop.a shop.rates shop.cents source:*",
+        DbtEngine.SPARK: "shop.b",
+    }
+
+
+def test_spark_may_build_all_there_is() -> None:
+    every = manifest(node("b", **SPARK))
+    every["functions"].clear()
+    assert selections(every) == {DbtEngine.SPARK: "shop.b"}
 
 
 @pytest.mark.parametrize(
@@ -71,6 +83,7 @@ def test_each_engine_builds_its_own_and_duckdb_tests_the_sources() -> None:
             node("m", materialized="incremental", incremental_strategy="microbatch", **SPARK),
             "its strategy is microbatch",
         ),
+        (node("m", "function.shop.cents", **SPARK), "it calls function.shop.cents, which is in DuckDB alone"),
         (
             node("m", "source.shop.shop.customers", **SPARK),
             "it reads source.shop.shop.customers, which is no Delta table",
@@ -101,10 +114,30 @@ def test_spark_reads_tables_seeds_and_ephemeral_models_of_streams() -> None:
     assert selections(manifest(*nodes))[DbtEngine.SPARK] == "shop.m"
 
 
+@pytest.mark.parametrize("reads", ["model.shop.seen", "model.shop.between", "source.shop.shop.customers"])
+def test_a_test_of_a_model_of_sparks_that_spark_cannot_run_is_refused_with_the_reason(reads: str) -> None:
+    others = [node("seen", materialized="view"), node("between", "model.shop.seen", materialized="ephemeral")]
+    said = refused(*others, node("b", **SPARK), node("same", f"model.shop.b {reads}", kind="test"))
+    what = "source.shop.shop.customers, which is no" if reads.startswith("source") else "model.shop.seen, a view"
+    assert f"test.shop.same fails at each run: it reads {what}" in said
+    assert "`engine: spark` has it build model.shop.b" in said
+    assert "`engine: duckdb`" in said
+
+
+def test_a_test_of_tables_runs_on_spark_as_well() -> None:
+    nodes = [
+        node("a"),
+        node("b", **SPARK),
+        node("same", "model.shop.a model.shop.b source.shop.raw.orders", kind="test"),
+    ]
+    assert selections(manifest(*nodes))[DbtEngine.SPARK] == "shop.b"
+
+
 def test_duckdb_reads_what_it_likes() -> None:
     nodes = [
         node("seen", materialized="view"),
-        node("m", "model.shop.seen source.shop.shop.customers"),
+        node("m", "model.shop.seen source.shop.shop.customers function.shop.cents"),
+        node("same", "model.shop.m model.shop.seen source.shop.shop.customers", kind="test"),
         node("b", **SPARK),
     ]
     assert selections(manifest(*nodes))[DbtEngine.SPARK] == "shop.b"

@@ -61,7 +61,8 @@ def ensure_day(context: dg.AssetExecutionContext) -> None:
     Without a partition Dagster would look in vain for that of what is upstream, and fail the run after dbt's.
     """
     if not context.has_partition_key and not context.has_partition_key_range:
-        tags = increment_tags(datetime.now(UTC))
+        # A limit that the run was given stays.
+        tags = {**increment_tags(datetime.now(UTC)), **context.run.tags}
         context.instance.add_run_tags(context.run_id, tags)
         # The copy that this process goes by.
         cast(dict[str, str], context.run.tags).update(tags)

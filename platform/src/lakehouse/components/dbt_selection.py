@@ -1,11 +1,14 @@
 """What of the dbt project each engine builds; what Spark cannot build is refused before anything runs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from lakehouse.components.dbt import without_versions
 from lakehouse.components.dbt_engine import DbtEngine, engine_of
 from lakehouse.dbt_delta.errors import ModelConfigError
+
+#: Where the manifest has what a model may read.
+_KINDS = ("sources", "nodes", "functions")
 
 
 def selections(manifest: Mapping[str, Any]) -> dict[DbtEngine, str]:
@@ -15,8 +18,8 @@ def selections(manifest: Mapping[str, Any]) -> dict[DbtEngine, str]:
     one of Spark's. Raises ModelConfigError for what Spark cannot build, or where an engine is none.
     """
     names: dict[DbtEngine, list[str]] = {}
-    for node in manifest["nodes"].values():
-        if node["resource_type"] not in ("model", "seed", "snapshot") or _is(node, "ephemeral"):
+    for node in (*manifest["nodes"].values(), *manifest["functions"].values()):
+        if node["resource_type"] not in ("model", "seed", "snapshot", "function") or _is(node, "ephemeral"):
             continue
         engine = engine_of(node)
         if engine is DbtEngine.SPARK and (reason := _refused(manifest, node)):
@@ -25,6 +28,9 @@ def selections(manifest: Mapping[str, Any]) -> dict[DbtEngine, str]:
                 "build it (`engine: duckdb`), or see docs/how-to/dbt-on-spark.md."
             )
         names.setdefault(engine, []).append(".".join(node["fqn"]))
+    for test in manifest["nodes"].values():
+        if test["resource_type"] == "test" and (reason := _not_tested(manifest, test)):
+            raise ModelConfigError(f"{test['unique_id']} fails at each run: {reason}")
     if DbtEngine.SPARK not in names:
         return {DbtEngine.DUCKDB: "fqn:*"}
     if DbtEngine.DUCKDB in names:
@@ -43,9 +49,28 @@ def _refused(manifest: Mapping[str, Any], node: Mapping[str, Any]) -> str | None
         return "it is a Python model"
     if node["config"].get("incremental_strategy") == "microbatch":
         return "its strategy is microbatch"
-    for parent in _read(manifest, node):
+    return _unread(_read(manifest, node))
+
+
+def _not_tested(manifest: Mapping[str, Any], test: Mapping[str, Any]) -> str | None:
+    """Why a data ``test`` cannot run where Spark does, which runs all that read a model of its; None where it can."""
+    read = list(_read(manifest, test))
+    of_spark = [parent["unique_id"] for parent in read if parent["resource_type"] == "model" and _on_spark(parent)]
+    if not of_spark or not (reason := _unread(read)):
+        return None
+    return (
+        f"{reason}. Spark runs it, as `engine: spark` has it build {' and '.join(of_spark)}. Let DuckDB build that "
+        "(`engine: duckdb`), or leave out the test."
+    )
+
+
+def _unread(parents: Iterable[Mapping[str, Any]]) -> str | None:
+    """What of ``parents`` Spark cannot read, and why; None where it can read them all."""
+    for parent in parents:
         if parent["resource_type"] == "source" and without_versions(parent):
             return f"it reads {parent['unique_id']}, which is no Delta table"
+        if parent["resource_type"] == "function":
+            return f"it calls {parent['unique_id']}, which is in DuckDB alone"
         if _is(parent, "view"):
             return (
                 f"it reads {parent['unique_id']}, a view, which is in DuckDB alone. Make that a table, or `ephemeral`, "
@@ -54,10 +79,14 @@ def _refused(manifest: Mapping[str, Any], node: Mapping[str, Any]) -> str | None
     return None
 
 
+def _on_spark(node: Mapping[str, Any]) -> bool:
+    return engine_of(node) is DbtEngine.SPARK
+
+
 def _read(manifest: Mapping[str, Any], node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """What ``node`` reads, also by way of ephemeral models, which are a part of its SQL."""
     for unique_id in node["depends_on"].get("nodes", ()):
-        parent = manifest["sources"].get(unique_id) or manifest["nodes"][unique_id]
+        parent = next(manifest[kind][unique_id] for kind in _KINDS if unique_id in manifest[kind])
         if _is(parent, "ephemeral"):
             yield from _read(manifest, parent)
         else:
