@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -143,5 +143,6 @@ class Platform:
 def _end(process: psutil.Popen) -> None:
     """With the runs that it has begun."""
     for one in (*process.children(recursive=True), process):
-        one.kill()
+        with suppress(psutil.NoSuchProcess):
+            one.kill()
     process.wait(60)

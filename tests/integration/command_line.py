@@ -25,7 +25,7 @@ class CommandLine:
     settings: Settings
     variables: dict[str, str] = field(default_factory=dict)
 
-    def run(self, *arguments: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, timeout: float = 1500) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [LAKEHOUSE, *arguments], env=self.environment, capture_output=True, text=True, timeout=timeout, check=False
         )

@@ -1,5 +1,6 @@
 """Where secrets could be read that clients are given: in what they write to the store, and to files."""
 
+import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
@@ -19,7 +20,9 @@ def found_in(secrets: Iterable[str], catalog: Catalog, directory: Path) -> list[
     store = object_store(catalog.root, catalog.storage_options)
     # Hadoop marks directories with empty objects, whose names end in a slash that gets lost.
     objects = [meta["path"] for batch in store.list() for meta in batch if meta["size"]]
-    files = [file for file in directory.rglob("*") if file.is_file()]
+    # A walk goes on where a directory is gone since it was listed.
+    named = (Path(at, name) for at, _, names in os.walk(directory) for name in names)
+    files = [file for file in named if file.is_file()]
     assert any(name.endswith(".json") for name in objects)
     assert any(file.suffix == ".log" for file in files)
     reads: dict[str, Callable[[], bytes]] = {name: partial(_object, store, name) for name in objects}

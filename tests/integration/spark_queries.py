@@ -45,9 +45,16 @@ class Stage:
     def send(self, *values: bytes, timestamp: int = 0, partition: int = 0) -> None:
         """Messages as they are; ``timestamp`` is when the broker took them, in milliseconds, now where it is 0."""
         producer = Producer({"bootstrap.servers": self.settings.kafka_bootstrap_servers})
+        lost: list[object] = []
         for value in values:
-            producer.produce(self.contract.source.topic, value, partition=partition, timestamp=timestamp)
-        assert producer.flush(30) == 0
+            producer.produce(
+                self.contract.source.topic,
+                value,
+                partition=partition,
+                timestamp=timestamp,
+                on_delivery=lambda error, _message: lost.append(error) if error else None,
+            )
+        assert (producer.flush(120), lost) == (0, [])
 
     def expire_before(self, offset: int, partition: int = 0) -> None:
         """What retention does, at once."""
@@ -99,7 +106,7 @@ class Run:
 
     def __exit__(self, *_error: object) -> None:
         self.application.stop()
-        self._thread.join(60)
+        self._thread.join(240)
         assert not self._thread.is_alive()
 
     def query(self) -> QueryStatus:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient, NewTopic
 from pyspark.sql import SparkSession
 from typer.testing import CliRunner, Result
 
@@ -22,6 +21,7 @@ from lakehouse.sampling.sample import sample_topic
 from lakehouse.settings import Settings
 from lakehouse_spark.parse import parse_events
 from tests.integration.conftest import REPOSITORY, Broker
+from tests.topics import create_topic
 
 Send = Callable[..., str]
 MESSAGE = "key binary, value binary, topic string, partition int, offset bigint, timestamp timestamp"
@@ -33,9 +33,7 @@ def send(broker: Broker) -> Send:
 
     def send(messages: Sequence[tuple[bytes | None, bytes | None]]) -> str:
         topic = f"add.{uuid.uuid4().hex[:8]}"
-        admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers})
-        for created in admin.create_topics([NewTopic(topic, 3, 1)]).values():
-            created.result(30)
+        create_topic(broker.bootstrap_servers, topic, 3)
         producer = Producer({"bootstrap.servers": broker.bootstrap_servers})
         for key, value in messages:
             producer.produce(topic, value, key)

@@ -115,7 +115,7 @@ class Project:
         """
         process = CONTEXT.Process(target=_apply_until, args=(self, point))
         process.start()
-        process.join(120)
+        process.join(600)
         assert process.exitcode in (0, -signal.SIGKILL), f"point {point}: exit code {process.exitcode}"
         return process.exitcode != 0
 

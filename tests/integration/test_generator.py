@@ -13,18 +13,17 @@ from typing import Any, Protocol
 
 import pyarrow.parquet as pq
 import pytest
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka import Consumer, TopicPartition
 
 from lakehouse.generator.config import GeneratorConfig
 from lakehouse.generator.manifest import Manifest, events_path
 from lakehouse.generator.producer import produce
 from lakehouse.generator.stream import OrderGenerator
 from lakehouse.settings import load_settings
+from tests.topics import create_topic
 from tests.waiting import wait_for
 
 PARTITIONS = 3
-_NOT_YET = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART)
 RUN_COMMAND = "import typer; from lakehouse.cli.produce import produce; typer.run(produce)"
 
 
@@ -35,22 +34,7 @@ class Broker(Protocol):
 @pytest.fixture
 def topic(broker: Broker) -> str:
     name = f"generator-{uuid.uuid4().hex[:8]}"
-    admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers})
-    admin.create_topics([NewTopic(name, PARTITIONS, 1)])[name].result(30)
-    consumer = consumer_of(broker)
-
-    def led() -> bool:
-        """The broker answers that a topic exists before it has begun to lead its partitions."""
-        try:
-            ends_of(consumer, name)
-        except KafkaException as error:
-            if error.args[0].code() not in _NOT_YET:
-                raise
-            return False
-        return True
-
-    wait_for(led, "a leader of each partition", 120)
-    consumer.close()
+    create_topic(broker.bootstrap_servers, name, PARTITIONS)
     return name
 
 

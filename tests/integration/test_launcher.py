@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import dagster as dg
@@ -40,7 +40,8 @@ DAEMON = """
 from dagster._daemon import controller
 from dagster._daemon.cli import main
 
-controller.RELOAD_WORKSPACE_INTERVAL = 2
+controller.THREAD_CHECK_INTERVAL = 1
+controller.RELOAD_WORKSPACE_INTERVAL = 10
 main()
 """
 
@@ -73,7 +74,8 @@ def started(project: Path, *command: str) -> Iterator[psutil.Process]:
 def kill(process: psutil.Process) -> None:
     if process.is_running():
         for each in [*process.children(recursive=True), process]:
-            each.kill()
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
     process.wait(30)
 
 

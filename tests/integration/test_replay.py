@@ -93,8 +93,9 @@ def test_a_swap_and_its_rollback_beside_a_writer_under_load(
             (90, 100, 0, 10, 10)
         ]
         assert rejected.differing == 0
-        assert len(stage.offsets()) == len(set(stage.offsets()))
-        assert set(range(20, 30)).isdisjoint(stage.offsets()), "touched without being told to"
+        held = stage.offsets()
+        assert len(held) == len(set(held))
+        assert set(range(20, 30)).isdisjoint(held), "touched without being told to"
 
         before = len(stage.offsets())
         # As after a crash behind the computation, which is gone on with.

@@ -180,7 +180,7 @@ def materialized(ingested: Ingested, postgres: Settings) -> Ingested:
         env={**os.environ, **settings.as_environment(), "DAGSTER_HOME": str(home)},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=800,
     )
     assert result.returncode == 0, (result.stdout + result.stderr)[-6000:]
     return replace(ingested, settings=settings)
@@ -231,7 +231,7 @@ def test_a_second_run_on_an_unchanged_source_commits_nothing(materialized: Inges
         "--log-path",
         str(materialized.settings.logs_dir),
     ]
-    subprocess.run([*dbt, *target], env=environment, cwd=REPOSITORY, check=True, timeout=300)
+    subprocess.run([*dbt, *target], env=environment, cwd=REPOSITORY, check=True, timeout=800)
     assert [catalog.open(name).version() for name in names] == before
 
 

@@ -17,6 +17,7 @@ from lakehouse_spark.broker import TopicMissingError, TopicOffsets
 from lakehouse_spark.checkpoint import BatchRange, Checkpoint, Offsets
 from lakehouse_spark.gaps import DataLossError, Gap, GapGuard, ReadRange, expired, loss_rows
 from lakehouse_spark.origin import Abandoned, Origin, TopicRecreatedError
+from tests.waiting import wait_for
 
 
 class Broker(Protocol):
@@ -134,7 +135,7 @@ class TestWithKafka:
             .start()
         )
         try:
-            assert query.awaitTermination(60)
+            assert query.awaitTermination(300)
         finally:
             query.stop()
         checkpoint = Checkpoint(spark, location, topic)
@@ -157,10 +158,13 @@ class TestWithKafka:
             assert offsets.topic_id() == first
             assert offsets.end([0, 1]) == {0: 6, 1: 2}
         admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers})
+        there = lambda: topic in admin.list_topics(timeout=30).topics  # noqa: E731
         admin.delete_topics([topic])[topic].result(30)
+        wait_for(lambda: not there(), "the topic to be gone", 120)
         with TopicOffsets(broker.settings.kafka, topic) as offsets, pytest.raises(TopicMissingError):
             offsets.topic_id()
         admin.create_topics([NewTopic(topic, 2, 1)])[topic].result(30)
+        wait_for(there, "the topic", 120)
         with TopicOffsets(broker.settings.kafka, topic) as offsets:
             assert offsets.topic_id() != first
 

@@ -36,7 +36,7 @@ class Cluster:
         """What the master tells; None while it does not."""
         try:
             told: dict[str, Any] = self._http.get(f"http://127.0.0.1:{self._page}/json/", timeout=60).json()
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return None
         return told
 
@@ -48,8 +48,7 @@ class Cluster:
         """How many the application had that has ended; its driver is gone before the master knows that."""
 
         def ended() -> list[int]:
-            told = self.state()
-            assert told is not None
+            told = self.state() or {"completedapps": []}
             return [application["cores"] for application in told["completedapps"] if application["name"] == name]
 
         wait_for(lambda: bool(ended()), f"the end of {name} in Spark's master", 120, self.state)

@@ -78,7 +78,7 @@ def groups(
         wait_for(
             lambda: groups.states() == {INGESTION: QueryState.RUNNING, METRICS: QueryState.RUNNING},
             "both queries to run",
-            240,
+            600,
             lambda: [job.tail() for job in groups.jobs.values()],
         )
         yield groups

@@ -144,6 +144,8 @@ def test_a_partition_added_to_the_topic_is_read_from_its_beginning(make_stage: C
     admin = AdminClient({"bootstrap.servers": stage.settings.kafka_bootstrap_servers})
     topic = stage.contract.source.topic
     admin.create_partitions([NewPartitions(topic, PARTITIONS + 1)])[topic].result(30)
+    partitions = lambda: admin.list_topics(topic, timeout=30).topics[topic].partitions  # noqa: E731
+    wait_for(lambda: len(partitions()) > PARTITIONS, "the partition", 120, partitions)
     stage.send(GOOD % 99, partition=PARTITIONS)
     stage.run_until(lambda: len(stage.offsets()) >= 4, "4 rows")
     assert stage.rows(f"SELECT kafka_offset FROM raw.orders WHERE kafka_partition = {PARTITIONS}") == [(0,)]

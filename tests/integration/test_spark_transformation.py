@@ -666,14 +666,14 @@ class TestTableAsSource:
         self, metrics: Metrics, spark: SparkSession
     ) -> None:
         self.add(metrics, (minutes(0), "paid", 1))
-        metrics.change(transform={"trigger": "1 hour"})
+        metrics.change(transform={"trigger": "10 days"})
         with Run(spark, metrics) as run:
             wait_for(lambda: run.query().lag_versions == 0 or run.ended(), "all to be read", 120, run.query)
             assert (run.query().lag_messages, metrics.count(0)) == (0, 1)
             self.add(metrics, (minutes(0), "paid", 1))
             self.add(metrics, (minutes(0), "paid", 1), (minutes(1), "paid", 1))
             metrics.catalog.open("raw.orders").optimize.compact()
-            # The next trigger comes in an hour, and compaction is nothing to be read.
+            # The next trigger comes in days, as they are counted from 1970, and compaction is nothing to be read.
             wait_for(lambda: run.query().lag_versions == 2 or run.ended(), "the lag", 60, run.query)
             told = run.application.progress()["streaming.order_metrics"]
             query = run.query()

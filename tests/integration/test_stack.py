@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -156,19 +157,21 @@ def test_prometheus_is_told_of_lag_freshness_and_dagster(running: CommandLine) -
         ("lakehouse_dagster_asset_check_passed", "raw/orders", "freshness", "error"),
     }
 
+    found: dict[tuple[str, ...], float] = {}
+
     def complete() -> bool:
-        found = scrape(running.settings)
+        found.clear()
+        found.update(scrape(running.settings))
         return up.items() <= found.items() and told <= found.keys()
 
-    wait_for(
-        complete, "all metrics", 600, lambda: (told - scrape(running.settings).keys(), running.run("status").stdout)
-    )
-    found = scrape(running.settings)
+    wait_for(complete, "all metrics", 600, lambda: (told - found.keys(), running.run("status").stdout))
     rows = found["lakehouse_table_latency_seconds_count", "raw.orders"]
     assert rows > 0
     # Latency and size are looked at by two loops, each at its own time.
     size = ("lakehouse_table_rows", "raw.orders")
-    wait_for(lambda: scrape(running.settings)[size] >= rows, "a look at the table that has the measured rows", 120)
+    wait_for(
+        lambda: scrape(running.settings).get(size, 0) >= rows, "a look at the table that has the measured rows", 120
+    )
     assert found["lakehouse_table_duplicate_events_total", "raw.orders"] == 0
     assert any(name == "lakehouse_dagster_runs_total" for name, *_ in found)
 
@@ -255,8 +258,8 @@ def test_dagster_restarts_a_flink_job_and_its_own_restart_touches_no_stream(runn
         600,
     )
     assert [run["status"] for run in runs_of(running, pipelineName="streaming_jobs")] == ["SUCCESS"]
+    wait_for(lambda: job()["state"] == "running", "the job to run", 300, job)
     restarted = job()
-    assert restarted["state"] == "running"
     assert restarted["job_id"] != before
 
     streams = {name: part["pid"] for name, part in running.parts().items() if name.startswith(("spark", "flink"))}
@@ -291,6 +294,13 @@ def test_it_needs_less_than_six_gibibytes(running: CommandLine) -> None:
     assert sum(part["memory_bytes"] for part in alive(running).values()) < 6 * GIBIBYTE
 
 
+def connections(process: psutil.Process) -> list[Any]:
+    """None of one that has ended meanwhile, as a run of Dagster does."""
+    with suppress(psutil.NoSuchProcess):
+        return process.net_connections(kind="tcp")
+    return []
+
+
 def test_the_declared_ports_listen_on_loopback_only(running: CommandLine) -> None:
     parts = alive(running).values()
     declared = {port for part in parts for port in part["ports"].values()}
@@ -298,7 +308,7 @@ def test_the_declared_ports_listen_on_loopback_only(running: CommandLine) -> Non
         connection.laddr.port: connection.laddr.ip
         for part in parts
         for process in (psutil.Process(part["pid"]), *psutil.Process(part["pid"]).children(recursive=True))
-        for connection in process.net_connections(kind="tcp")
+        for connection in connections(process)
         if connection.status == psutil.CONN_LISTEN
     }
     assert declared <= listening.keys()
@@ -316,13 +326,14 @@ def test_the_doctor_finds_nothing_wrong(running: CommandLine) -> None:
 def test_prometheus_reaches_every_process_and_works_out_every_rule(
     running: CommandLine, prometheus: Prometheus
 ) -> None:
-    reached = {job: prometheus.ask(f'sum(up{{job="{job}"}})') for job in ("lakehouse", "spark", "flink")}
     # A JobManager and a TaskManager.
-    assert {job: [value for _, value in found] for job, found in reached.items()} == {
-        "lakehouse": [1.0],
-        "spark": [1.0],
-        "flink": [2.0],
-    }
+    processes = {"lakehouse": [1.0], "spark": [1.0], "flink": [2.0]}
+
+    def reached() -> dict[str, list[float]]:
+        return {job: [value for _, value in prometheus.ask(f'sum(up{{job="{job}"}})')] for job in processes}
+
+    # One of many scrapes may find a process too busy to answer in time.
+    wait_for(lambda: reached() == processes, "all to be reached", 120, reached)
     assert {rule["name"]: rule["lastError"] for rule in prometheus.rules() if rule["health"] != "ok"} == {}
 
 
@@ -376,7 +387,6 @@ def test_a_stopped_job_and_a_paused_consumer_raise_their_alerts_which_are_resolv
     assert called.last(*of_job) == "resolved"
 
 
-@pytest.mark.timeout(1800)
 def test_what_the_engines_count_is_what_the_events_make(running: CommandLine) -> None:
     """The last test: orders of the future close the windows of all engines, and what comes now comes too late."""
     settings = running.settings

@@ -56,6 +56,9 @@ class Load:
         before = self.confirmed
         more = lambda: self.confirmed > before + self._rate or self._producing.done()  # noqa: E731
         wait_for(more, f"the broker to confirm more than {before} events", RECOVERY_SECONDS)
+        if self._producing.done():
+            self._producing.result()
+            raise AssertionError("the load ended before it was told to")
         return self.confirmed
 
     def _show(self, confirmed: int) -> None:

@@ -148,8 +148,10 @@ def test_a_poison_message_does_not_stop_the_job(flink: FlinkStack) -> None:
     before, had = flink.await_running(FEW), flink.held(FEW)
     flink.send(flink.topic(FEW), b"\x00\xff\xfe{", None, b"", b"[[[[", order(1))
     flink.await_rows(FEW, had + 5)
-    after = flink.job(FEW)
-    assert (after.state, after.job_id, after.restarts) == (JobState.RUNNING, before.job_id, before.restarts)
+    after = flink.await_running(FEW)
+    assert after.job_id == before.job_id
+    # A machine that stalls loses its TaskManager, which no message does.
+    assert after.restarts == before.restarts or "TaskManager" in (after.error or ""), after
 
 
 def test_a_job_that_was_stopped_stays_so_over_restarts_of_the_stack(flink: FlinkStack) -> None:
@@ -248,8 +250,8 @@ def moved(flink: FlinkStack, tmp_path_factory: pytest.TempPathFactory) -> Moved:
     job = SparkJob(flink.settings)
     try:
         job.start()
-        wait_for(lambda: flink.held(MOVED) >= first.counts.sent or not job.running(), "rows of Spark", 180, job.tail)
-        job.terminate(90)
+        wait_for(lambda: flink.held(MOVED) >= first.counts.sent or not job.running(), "rows of Spark", 600, job.tail)
+        job.terminate(300)
     finally:
         job.clean_up()
     by_spark = set(flink.catalog.open(MOVED).file_uris())

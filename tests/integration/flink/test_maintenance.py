@@ -8,7 +8,7 @@ import pytest
 from lakehouse.contracts import find_contract
 from lakehouse.maintenance.run import Maintenance
 from lakehouse.storage.duck import connect
-from tests.integration.flink.stack import FlinkStack, order
+from tests.integration.flink.stack import RECOVERY_SECONDS, FlinkStack, order
 from tests.waiting import wait_for
 
 TABLE, TOPIC = "raw.maintained", "maintained.events"
@@ -34,7 +34,7 @@ def test_a_table_is_compacted_while_its_job_commits_every_second(flink: FlinkSta
     def more_commits() -> None:
         version = flink.catalog.open(TABLE).version()
         newer = lambda: flink.catalog.open(TABLE).version() > version + 1  # noqa: E731
-        wait_for(newer, f"commits after version {version}", 60, flink.logs)
+        wait_for(newer, f"commits after version {version}", RECOVERY_SECONDS, flink.logs)
 
     with ThreadPoolExecutor(1) as pool:
         producing = pool.submit(produce)
@@ -47,7 +47,9 @@ def test_a_table_is_compacted_while_its_job_commits_every_second(flink: FlinkSta
             producing.result(60)
     flink.await_rows(TABLE, sent[0])
     after = flink.job(TABLE)
-    assert (after.job_id, after.restarts) == (before.job_id, 0)
+    assert after.job_id == before.job_id
+    # A machine that stalls loses its TaskManager, which no maintenance does.
+    assert after.restarts == 0 or "TaskManager" in (after.error or ""), after
     operations = [entry["operation"] for entry in flink.catalog.open(TABLE).history()]
     assert operations.count("OPTIMIZE") >= ROUNDS - 2, operations
     held = connect(flink.catalog).execute(f"SELECT kafka_offset FROM {TABLE} ORDER BY 1").fetchall()

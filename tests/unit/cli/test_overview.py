@@ -30,7 +30,7 @@ def table(found: Freshness | None, **changes: object) -> TableStatus:
         "lag_messages": 1234,
         "rows_per_second": 49.83,
         "checkpoint": 41,
-        "checkpoint_at": datetime.now(UTC) - timedelta(seconds=72),
+        "checkpoint_at": datetime.now(UTC) - timedelta(hours=2, minutes=5, seconds=30),
         "rows": 98765,
         "rejected_rows": 3,
         **changes,
@@ -53,7 +53,7 @@ def line_of(name: str, text: str) -> list[str]:
 def test_a_table_is_one_line_with_all_that_is_to_be_known() -> None:
     text = shown(StackStatus([PART], [], [], [table(freshness(12.5))], []))
     assert line_of("raw.orders", text) == [
-        *("raw.orders", "spark", "running", "12s", "1m 0s", "4.2s", "1,234", "49.8", "1m 12s ago", "98,765", "3"),
+        *("raw.orders", "spark", "running", "12s", "1m 0s", "4.2s", "1,234", "49.8", "2h 5m ago", "98,765", "3"),
     ]
     assert "memory of all: 300 MiB" in text
 

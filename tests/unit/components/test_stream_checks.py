@@ -182,7 +182,7 @@ def test_what_has_not_changed_is_told_again_after_an_hour_for_its_numbers(
         assert isinstance(first, dg.SensorResult)
         monkeypatch.setattr("lakehouse.components.news.time.time", lambda: now + 3590)
         assert isinstance(sensor(dg.build_sensor_context(instance=instance, cursor=first.cursor)), dg.SkipReason)
-        monkeypatch.setattr("lakehouse.components.news.time.time", lambda: now + 3610)
+        monkeypatch.setattr("lakehouse.components.news.time.time", lambda: now + 3700)
         again = sensor(dg.build_sensor_context(instance=instance, cursor=first.cursor))
     assert isinstance(again, dg.SensorResult)
     assert len(again.asset_events) == len(first.asset_events)

@@ -31,7 +31,7 @@ def test_it_becomes_the_command_once_the_port_is_open() -> None:
     waiting = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert waiting.poll() is None
     with socket.create_server(("127.0.0.1", port)):
-        output, _ = waiting.communicate(timeout=20)
+        output, _ = waiting.communicate(timeout=120)
     assert (int(output), waiting.returncode) == (waiting.pid, 7)
 
 
@@ -39,8 +39,8 @@ def test_a_port_that_opens_later_is_enough() -> None:
     port = free_port()
     opened: list[socket.socket] = []
     opener = threading.Timer(0.3, lambda: opened.append(socket.create_server(("127.0.0.1", port))))
-    opener.start()
     began = time.monotonic()
+    opener.start()
     wait_for_port(f"127.0.0.1:{port}", deadline_seconds=10)
     assert time.monotonic() - began >= 0.25
     opener.join()

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import pyarrow as pa
@@ -22,6 +23,12 @@ HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(weeks=1)
 REPOSITORY = Path(__file__).parents[3]
 #: Windows of 5 minutes, a watermark of 10.
 NEWEST = datetime(2026, 1, 1, 10, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long after its collection the test is run."""
+    monkeypatch.setattr("lakehouse_spark.history.datetime", SimpleNamespace(now=lambda _zone: NOW))
 
 
 class FakeTopic:

@@ -23,6 +23,8 @@ from lakehouse.local.programs import Program
 from lakehouse.settings import Settings
 
 _START_SECONDS = 20.0
+#: It ends one program after the other, and looks for the next once a second.
+_SHUTDOWN_SECONDS = 120.0
 _PAUSE_SECONDS = 0.1
 #: A Unix socket's path holds 104 bytes on macOS and 108 on Linux.
 _LONGEST_SOCKET_PATH = 100
@@ -125,10 +127,10 @@ class Supervisor:
         process = psutil.Process(pid)
         self._call("shutdown")
         try:
-            process.wait(timeout=_START_SECONDS)
+            process.wait(timeout=_SHUTDOWN_SECONDS)
         except psutil.TimeoutExpired as error:
             raise SupervisorError(
-                f"supervisord (pid {pid}) is still there {_START_SECONDS:.0f} s after it was told to end. "
+                f"supervisord (pid {pid}) is still there {_SHUTDOWN_SECONDS:.0f} s after it was told to end. "
                 f"See {log_file(self._settings, 'supervisord')}"
             ) from error
 
