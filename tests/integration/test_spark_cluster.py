@@ -36,7 +36,7 @@ class Cluster:
         """What the master tells; None while it does not."""
         try:
             told: dict[str, Any] = self._http.get(f"http://127.0.0.1:{self._page}/json/", timeout=60).json()
-        except (requests.ConnectionError, requests.Timeout):
+        except requests.RequestException:  # Its server answers before it serves that page.
             return None
         return told
 
